@@ -1,0 +1,52 @@
+// The few web-standard globals that core uses, which every browser, Node, Deno and worker has. Declared here, and
+// not taken from the DOM's or Node's types, so that the compiler refuses anything else. Never published: the
+// declarations in dist/ refer to the globals of the user's own platform.
+
+interface AbortSignal {
+  readonly aborted: boolean;
+  readonly reason: unknown;
+  throwIfAborted(): void;
+  addEventListener(type: "abort", listener: () => void, options?: { once?: boolean }): void;
+  removeEventListener(type: "abort", listener: () => void): void;
+}
+
+interface AbortController {
+  readonly signal: AbortSignal;
+  abort(reason?: unknown): void;
+}
+declare const AbortController: { new (): AbortController };
+
+interface URLSearchParams {
+  get(name: string): string | null;
+}
+
+interface URL {
+  readonly protocol: string;
+  readonly host: string;
+  readonly hostname: string;
+  readonly port: string;
+  readonly pathname: string;
+  readonly search: string;
+  readonly searchParams: URLSearchParams;
+  readonly href: string;
+}
+declare const URL: { new (url: string): URL };
+
+interface TextEncoder {
+  encode(input: string): Uint8Array<ArrayBuffer>;
+}
+declare const TextEncoder: { new (): TextEncoder };
+
+declare const crypto: { getRandomValues<T extends Uint8Array>(bytes: T): T };
+declare function setTimeout(callback: () => void, delayMs?: number): unknown;
+declare function clearTimeout(timer: unknown): void;
+declare const performance: { now(): number };
+declare function btoa(binary: string): string;
+declare function atob(text: string): string;
+
+interface MessagePort {
+  onmessage: (() => void) | null;
+  postMessage(message: unknown): void;
+  close(): void;
+}
+declare const MessageChannel: { new (): { readonly port1: MessagePort; readonly port2: MessagePort } };
