@@ -1,0 +1,24 @@
+/** What one peer means for another, in plain: protobuf, before it is sealed and after it was opened. */
+
+import { create, fromBinary, type MessageInitShape, toBinary } from "@bufbuild/protobuf";
+import { WiceError } from "./errors.ts";
+import { type Message, MessageSchema } from "./gen/cunicu/signaling/signaling_pb.ts";
+
+export type { Message };
+
+/** A message as a plain object: `{ payload }`, `{ credentials: { ufrag, pwd } }`. */
+export type MessageInit = MessageInitShape<typeof MessageSchema>;
+
+/** The bytes of a `cunicu.signaling.Message`. */
+export function encodeMessage(message: MessageInit): Uint8Array<ArrayBuffer> {
+  return toBinary(MessageSchema, create(MessageSchema, message));
+}
+
+/** The inverse of {@link encodeMessage}; unknown fields and enum values are kept. Throws `invalid-message`. */
+export function decodeMessage(bytes: Uint8Array): Message {
+  try {
+    return fromBinary(MessageSchema, bytes);
+  } catch (cause) {
+    throw new WiceError("invalid-message", "not a message: its bytes are malformed", { cause });
+  }
+}

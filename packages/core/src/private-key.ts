@@ -1,0 +1,90 @@
+/** A peer's own key. It opens and seals, and never shows itself. */
+
+import { copyBytes, fromBase64, type RandomBytes, randomBytes } from "./bytes.ts";
+import type { CallOptions } from "./call-options.ts";
+import { WiceError } from "./errors.ts";
+import type { KeyAgreement, X25519 } from "./key-agreement.ts";
+import { nobleX25519 } from "./noble-x25519.ts";
+import type { PublicKey } from "./public-key.ts";
+
+const redacted = "PrivateKey(redacted)";
+
+/**
+ * A private key with its public key. Texts, JSON and inspection are redacted; {@link PrivateKey.exportKey} is the one
+ * way out.
+ *
+ * Make one with {@link generatePrivateKey} or {@link parsePrivateKey}; the constructor is for key stores that have a
+ * key agreement of their own.
+ */
+export class PrivateKey {
+  readonly publicKey: PublicKey;
+  readonly #agreement: KeyAgreement;
+
+  constructor(agreement: KeyAgreement) {
+    this.publicKey = agreement.publicKey;
+    this.#agreement = agreement;
+  }
+
+  /** The raw X25519 shared secret with a peer: 32 bytes. */
+  sharedSecret(theirs: PublicKey, options?: CallOptions): Promise<Uint8Array> {
+    return this.#agreement.sharedSecret(theirs, options);
+  }
+
+  /** The 32 secret bytes, for writing to a key file. Throws `unsupported` where the key cannot leave its place. */
+  exportKey(): Uint8Array<ArrayBuffer> {
+    if (this.#agreement.exportKey === undefined) {
+      throw new WiceError("unsupported", "this private key cannot be exported: it lives in a store that keeps it");
+    }
+    return this.#agreement.exportKey();
+  }
+
+  toString(): string {
+    return redacted;
+  }
+
+  toJSON(): string {
+    return redacted;
+  }
+
+  get [Symbol.toStringTag](): string {
+    return redacted;
+  }
+}
+
+/** Ours and theirs: what a message is sealed with. `theirs` may be `PublicKey.any` when subscribing. */
+export interface KeyPair {
+  readonly ours: PrivateKey;
+  readonly theirs: PublicKey;
+}
+
+export interface PrivateKeyOptions {
+  /** The implementation of X25519. Default: plain JavaScript; `@wice/node` brings a faster one. */
+  readonly x25519?: X25519;
+}
+
+/** A new random private key, clamped as `wg genkey` does (RFC 7748, section 5). */
+export function generatePrivateKey(options: PrivateKeyOptions & { readonly random?: RandomBytes } = {}): PrivateKey {
+  return importPrivateKey(clamp((options.random ?? randomBytes)(32)), options);
+}
+
+/** From 44 characters of base64, as WireGuard prints private keys. Throws `invalid-key`. */
+export function parsePrivateKey(text: string, options: PrivateKeyOptions = {}): PrivateKey {
+  const bytes = typeof text === "string" ? fromBase64(text.trim()) : undefined;
+  if (bytes === undefined) throw new WiceError("invalid-key", "a private key is 44 characters of base64 (32 bytes)");
+  return importPrivateKey(bytes, options);
+}
+
+/** From 32 raw bytes, which are copied. Throws `invalid-key`. */
+export function importPrivateKey(bytes: Uint8Array, options: PrivateKeyOptions = {}): PrivateKey {
+  const secret = copyBytes(bytes, "a private key");
+  if (secret.length !== 32) throw new WiceError("invalid-key", "a private key is 32 bytes");
+  if (secret.every((byte) => byte === 0)) throw new WiceError("invalid-key", "a private key cannot be all zero");
+  return new PrivateKey((options.x25519 ?? nobleX25519).fromPrivateKey(secret));
+}
+
+/** Clamps 32 bytes in place into an X25519 scalar. */
+export function clamp(bytes: Uint8Array<ArrayBuffer>): Uint8Array<ArrayBuffer> {
+  bytes[0] = (bytes[0] as number) & 0xf8;
+  bytes[31] = ((bytes[31] as number) & 0x7f) | 0x40;
+  return bytes;
+}
