@@ -3,8 +3,26 @@ import { defineConfig } from "vitest/config";
 /** Sources, not builds: the custom condition of every package's exports. */
 const conditions = ["@wice/source", "node", "import", "module", "default"];
 
+/** A suite of `npm test`, and where its tests live. */
+const suite = (name: string, include: string, limits: { testTimeout?: number; maxWorkers?: number } = {}) => ({
+  extends: true as const,
+  test: { name, include: [include], ...limits },
+});
+
 export default defineConfig({
   resolve: { conditions },
   ssr: { resolve: { conditions } },
-  test: { include: ["packages/*/test/**/*.test.ts", "test/**/*.test.ts"], testTimeout: 20_000, hookTimeout: 60_000 },
+  test: {
+    testTimeout: 20_000,
+    hookTimeout: 60_000,
+    allowOnly: false,
+    maxWorkers: 2,
+    projects: [
+      suite("unit", "packages/*/test/**/*.test.ts"),
+      suite("docs", "test/docs/**/*.test.ts"),
+      suite("cli", "test/cli/**/*.test.ts", { testTimeout: 60_000 }),
+      suite("interop", "test/interop/**/*.test.ts", { testTimeout: 60_000 }),
+      suite("faults", "test/faults/**/*.test.ts", { testTimeout: 180_000 }),
+    ],
+  },
 });

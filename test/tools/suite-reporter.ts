@@ -1,0 +1,43 @@
+/** Tells `npm test` what a suite did: vitest's own JSON leaves out why a test was skipped. */
+
+import { writeFileSync } from "node:fs";
+import type { Reporter, TestCase, TestModule } from "vitest/node";
+
+export interface SuiteReport {
+  readonly passed: number;
+  readonly failed: number;
+  readonly skipped: readonly SkippedTest[];
+}
+
+export interface SkippedTest {
+  readonly name: string;
+  readonly reason: string;
+}
+
+/** The file that the report goes to is named by this environment variable. */
+export const reportVariable = "WICE_SUITE_REPORT";
+
+export default class SuiteReporter implements Reporter {
+  onTestRunEnd(modules: readonly TestModule[], unhandled: readonly unknown[]): void {
+    const file = process.env[reportVariable];
+    if (file === undefined) return;
+    const tests = modules.flatMap((module) => [...module.children.allTests()]);
+    // A module that does not load and a hook that throws are failures of no test.
+    const broken = modules.flatMap((module) => [module, ...module.children.allSuites()]);
+    const report: SuiteReport = {
+      passed: tests.filter((test) => test.result().state === "passed").length,
+      failed:
+        tests.filter((test) => test.result().state === "failed").length +
+        broken.filter((part) => part.errors().length > 0).length +
+        unhandled.length,
+      skipped: tests.filter((test) => !["passed", "failed"].includes(test.result().state)).map(describeSkipped),
+    };
+    writeFileSync(file, JSON.stringify(report));
+  }
+}
+
+function describeSkipped(test: TestCase): SkippedTest {
+  const result = test.result();
+  const note = result.state === "skipped" ? result.note : "it never ended";
+  return { name: test.fullName, reason: note ?? "no reason given" };
+}

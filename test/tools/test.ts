@@ -1,0 +1,105 @@
+/**
+ * `npm test [-- NAME…]`: the check and all suites, cheap ones first, each with its time and counts.
+ *
+ * A suite that crashes, hangs or runs no test has failed. A skipped test says why; with CI=true it has failed, because
+ * there nothing may be missing.
+ */
+
+import { mkdtempSync, readFileSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { check } from "./check.ts";
+import { run, seconds } from "./command.ts";
+import { reportVariable, type SkippedTest, type SuiteReport } from "./suite-reporter.ts";
+
+interface Suite {
+  readonly name: string;
+  run(): Promise<SuiteReport>;
+}
+
+/** A suite of vitest is a project of vitest.config.ts. */
+const suites: readonly Suite[] = [
+  { name: "check", run: runCheck },
+  vitest("unit"),
+  vitest("docs"),
+  vitest("cli"),
+  vitest("interop"),
+  vitest("faults"),
+];
+
+function vitest(name: string): Suite {
+  return { name, run: () => runVitest(name) };
+}
+
+async function runCheck(): Promise<SuiteReport> {
+  const results = await check();
+  const count = (outcome: string) => results.filter((result) => result.outcome === outcome);
+  return {
+    passed: count("passed").length,
+    failed: count("failed").length,
+    skipped: count("skipped").map(({ name }) => ({ name, reason: "a step that it needs failed" })),
+  };
+}
+
+async function runVitest(project: string): Promise<SuiteReport> {
+  const scratch = mkdtempSync(join(tmpdir(), "wice-test-"));
+  const file = join(scratch, "report.json");
+  let crash: string | undefined;
+  try {
+    const reporters = ["--reporter=default", "--reporter=./test/tools/suite-reporter.ts"];
+    await run("vitest", ["run", "--project", project, ...reporters], {
+      env: { [reportVariable]: file },
+      output: "show",
+      timeoutMs: 15 * 60_000,
+    });
+  } catch (error) {
+    crash = error instanceof Error ? error.message : String(error);
+  }
+  const report = readReport(file);
+  rmSync(scratch, { recursive: true });
+  const empty = report.passed + report.failed + report.skipped.length === 0;
+  if (report.failed > 0 || (crash === undefined && !empty)) return report;
+  console.log(`  FAILED  ${empty ? "no test ran" : "all tests ran, but"}${crash === undefined ? "" : `: ${crash}`}`);
+  return { ...report, failed: 1 };
+}
+
+function readReport(file: string): SuiteReport {
+  try {
+    return JSON.parse(readFileSync(file, "utf8")) as SuiteReport;
+  } catch {
+    return { passed: 0, failed: 0, skipped: [] };
+  }
+}
+
+const names = process.argv.slice(2);
+const unknown = names.filter((name) => !suites.some((suite) => suite.name === name));
+if (unknown.length > 0) {
+  console.error(`no suite "${unknown.join('", "')}"; there are: ${suites.map(({ name }) => name).join(", ")}`);
+  process.exit(2);
+}
+
+const strict = process.env.CI === "true";
+const totals = { passed: 0, failed: 0, skipped: 0 };
+const lines: string[] = [];
+const skipped: (SkippedTest & { suite: string })[] = [];
+for (const suite of suites.filter(({ name }) => names.length === 0 || names.includes(name))) {
+  console.log(`\n== ${suite.name}`);
+  const start = performance.now();
+  const report = await suite.run();
+  const passed = report.passed;
+  const failed = report.failed + (strict ? report.skipped.length : 0);
+  const missed = strict ? 0 : report.skipped.length;
+  totals.passed += passed;
+  totals.failed += failed;
+  totals.skipped += missed;
+  skipped.push(...report.skipped.map((test) => ({ ...test, suite: suite.name })));
+  lines.push(`${suite.name}: ${passed} passed, ${failed} failed, ${missed} skipped (${seconds(start)})`);
+  console.log(lines.at(-1));
+}
+
+console.log(`\n== summary\n${lines.join("\n")}`);
+for (const { suite, name, reason } of skipped) {
+  console.log(`${strict ? "missing, which fails with CI=true" : "skipped"}: ${suite}: ${name}: ${reason}`);
+}
+console.log(`${totals.passed} passed, ${totals.failed} failed, ${totals.skipped} skipped`);
+process.exitCode = totals.failed > 0 ? 1 : 0;
