@@ -2,6 +2,7 @@
 
 import { readFileSync } from "node:fs";
 import { root, run } from "./command.ts";
+import { type LockEntry, missingFromLockfile } from "./complete-lockfile.ts";
 import { allPackages, publishedPackages } from "./workspace.ts";
 
 /** Every dependency is one exact version, and the same one in all packages. */
@@ -31,15 +32,17 @@ export function checkVersions(): void {
   report(flaws);
 }
 
-/** The lockfile names no host. */
+/** The lockfile names no host, and has every package of every platform. */
 export function checkLockfile(): void {
-  const { packages } = JSON.parse(readText("package-lock.json") ?? "") as {
-    packages: Record<string, { resolved?: string }>;
-  };
-  const flaws = Object.entries(packages)
+  const { packages } = JSON.parse(readText("package-lock.json") ?? "") as { packages: Record<string, LockEntry> };
+  const hosts = Object.entries(packages)
     .filter(([, { resolved }]) => typeof resolved === "string" && /^[a-z+]+:/.test(resolved))
-    .map(([name, { resolved }]) => `${name} is resolved to ${resolved}`);
-  report(flaws, "run `npm install --omit-lockfile-registry-resolved`");
+    .map(
+      ([name, { resolved }]) =>
+        `${name} is resolved to ${resolved}: run \`npm install\` with the .npmrc of this folder`,
+    );
+  const missing = missingFromLockfile(packages).map(({ name }) => `${name} is missing: run \`npm run lockfile\``);
+  report([...hosts, ...missing]);
 }
 
 /** No file of the tree names a folder of the machine that it was written on. */
@@ -67,6 +70,6 @@ function readText(file: string): string | undefined {
   }
 }
 
-function report(flaws: readonly string[], remedy?: string): void {
-  if (flaws.length > 0) throw new Error([...flaws, ...(remedy === undefined ? [] : [remedy])].join("\n"));
+function report(flaws: readonly string[]): void {
+  if (flaws.length > 0) throw new Error(flaws.join("\n"));
 }
