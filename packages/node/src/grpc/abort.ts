@@ -1,0 +1,21 @@
+/** Waiting that a signal can end, and that leaves no listener behind. */
+
+/** Runs `listener` once when the signal aborts, at once when it has; returns what removes it. */
+export function onAbort(signal: AbortSignal | undefined, listener: () => void): () => void {
+  if (signal === undefined) return () => {};
+  if (signal.aborted) {
+    listener();
+    return () => {};
+  }
+  signal.addEventListener("abort", listener, { once: true });
+  return () => signal.removeEventListener("abort", listener);
+}
+
+/** The promise, or a rejection with the signal's reason as soon as it aborts. */
+export function abortable<T>(promise: Promise<T>, signal: AbortSignal | undefined): Promise<T> {
+  if (signal === undefined) return promise;
+  return new Promise<T>((resolve, reject) => {
+    const remove = onAbort(signal, () => reject(signal.reason));
+    promise.then(resolve, reject).finally(remove);
+  });
+}
