@@ -1,0 +1,91 @@
+/**
+ * Who may subscribe now, and who has to wait. A Go client goes deaf when its re-subscription fails, so a Subscribe over
+ * a quota is held back until there is room, and refused only when that takes too long.
+ */
+
+import type { AddressState } from "./connections.ts";
+import type { LiveCounters } from "./counters.ts";
+import type { RelayLimits } from "./limits.ts";
+import type { Topics } from "./topics.ts";
+
+/** One Subscribe on its way in. */
+export interface Applicant {
+  readonly topic: string;
+  readonly address: AddressState;
+  /** There is room: the subscription is counted already. */
+  readonly admit: () => void;
+  /** There was no room in time. */
+  readonly refuse: () => void;
+}
+
+export interface Admission {
+  /** Admits at once, later, or refuses. */
+  apply(applicant: Applicant): void;
+  /** The stream of an applicant went away before it was admitted. */
+  withdraw(applicant: Applicant): void;
+  /** A subscription has ended. */
+  release(address: AddressState): void;
+  stop(): void;
+}
+
+export function createAdmission(topics: Topics, limits: RelayLimits, counters: LiveCounters): Admission {
+  // In the order of arrival, with the timer that ends the wait.
+  const waiting = new Map<Applicant, NodeJS.Timeout>();
+  let scheduled: NodeJS.Immediate | undefined;
+
+  const hasRoom = ({ topic, address }: Applicant): boolean =>
+    counters.subscriptions < limits.maxSubscriptions &&
+    address.subscriptions < limits.maxSubscriptionsPerAddress &&
+    (topics.get(topic)?.subscribers.length ?? 0) < limits.maxSubscriptionsPerKey;
+
+  const admit = (applicant: Applicant): void => {
+    applicant.address.subscriptions++;
+    applicant.admit();
+  };
+
+  const leave = (applicant: Applicant): boolean => {
+    clearTimeout(waiting.get(applicant));
+    const waited = waiting.delete(applicant);
+    counters.delayed = waiting.size;
+    return waited;
+  };
+
+  const admitWaiting = (): void => {
+    scheduled = undefined;
+    for (const applicant of waiting.keys()) {
+      if (!hasRoom(applicant)) continue;
+      leave(applicant);
+      admit(applicant);
+    }
+  };
+
+  return {
+    apply(applicant) {
+      if (hasRoom(applicant)) {
+        admit(applicant);
+      } else if (waiting.size >= limits.maxDelayedSubscribes) {
+        applicant.refuse();
+      } else {
+        const timer = setTimeout(() => {
+          leave(applicant);
+          applicant.refuse();
+        }, limits.maxSubscribeDelayMs);
+        waiting.set(applicant, timer.unref());
+        counters.delayed = waiting.size;
+      }
+    },
+    withdraw: leave,
+    release(address) {
+      address.subscriptions--;
+      // One look for all that end in this turn of the event loop.
+      if (waiting.size > 0) scheduled ??= setImmediate(admitWaiting);
+    },
+    stop() {
+      clearImmediate(scheduled);
+      for (const applicant of waiting.keys()) {
+        leave(applicant);
+        applicant.refuse();
+      }
+    },
+  };
+}

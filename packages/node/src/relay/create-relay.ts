@@ -1,0 +1,254 @@
+/** The relay: our signaling server. It moves sealed envelopes between those who know each other's public keys. */
+
+import { readFile } from "node:fs/promises";
+import {
+  constants,
+  createSecureServer,
+  createServer,
+  Http2ServerRequest,
+  Http2ServerResponse,
+  type IncomingHttpHeaders,
+  type SecureServerOptions,
+  type ServerHttp2Stream,
+} from "node:http2";
+import { type AddressInfo, isIPv6, Server } from "node:net";
+import { WiceError } from "@wice/core";
+import { createConnections } from "./connections.ts";
+import { createCore } from "./core.ts";
+import { createCounters, type RelayCounters, snapshot } from "./counters.ts";
+import { createLeanHandler } from "./grpc-lean.ts";
+import type { IceServer } from "./ice-servers.ts";
+import { type RelayLimits, resolveLimits } from "./limits.ts";
+import { createServices } from "./services.ts";
+
+export interface RelayOptions {
+  /** The address to listen on, IPv4 or IPv6; `0.0.0.0` or `::` for all. Default `127.0.0.1`. */
+  readonly host?: string | undefined;
+  /** Default 0: a free port, see {@link Relay.port}. */
+  readonly port?: number | undefined;
+  /** Certificate chain and key in PEM. Without it the relay speaks HTTP/2 in plain text (h2c). */
+  readonly tls?: { readonly cert: string | Uint8Array; readonly key: string | Uint8Array } | undefined;
+  /** The STUN and TURN servers that peers are told of. Default none. */
+  readonly iceServers?: readonly IceServer[] | undefined;
+  readonly limits?: Partial<RelayLimits> | undefined;
+  /** Stops the relay, as {@link Relay.close} does. */
+  readonly signal?: AbortSignal | undefined;
+}
+
+export interface CloseOptions {
+  /** How long clients may take to receive what waits for them, in milliseconds. Default 5,000. */
+  readonly graceMs?: number | undefined;
+}
+
+/** A relay that listens. Where the runtime has `Symbol.asyncDispose`, `await using` closes it. */
+export interface Relay {
+  /** What clients connect to, for example `http://127.0.0.1:49153`. */
+  readonly url: string;
+  /** The address that it listens on. */
+  readonly address: string;
+  readonly port: number;
+  /** A snapshot. */
+  counters(): RelayCounters;
+  /**
+   * Stops in order: takes no new connections and calls, ends every subscription with `Unavailable` once what waits for
+   * it is written, closes connections; after `graceMs` whatever is left is cut. Idempotent; a later call with a shorter
+   * time cuts earlier.
+   */
+  close(options?: CloseOptions): Promise<void>;
+  [Symbol.asyncDispose]?(): Promise<void>;
+}
+
+const defaultGraceMs = 5_000;
+
+/**
+ * Starts a relay; resolves when it listens.
+ *
+ * It serves gRPC over HTTP/2, in plain text with prior knowledge or over TLS: upstream's `cunicu.signaling.Signaling`
+ * and `RelayRegistry`, and `wice.v1.Relay`. It keeps nothing on disk and nothing for absent recipients.
+ *
+ * Rejects with `address-in-use` where it may not listen there, `invalid-file` for a certificate or key that does not
+ * fit, `invalid-argument` for options out of range, and with the signal's reason.
+ *
+ * ```ts
+ * const relay = await createRelay({ port: 8080 });
+ * console.log(relay.url); // http://127.0.0.1:8080
+ * await relay.close();
+ * ```
+ */
+export async function createRelay(options: RelayOptions = {}): Promise<Relay> {
+  const { host = "127.0.0.1", port = 0, tls, iceServers = [], signal } = options;
+  signal?.throwIfAborted();
+  if (!Number.isInteger(port) || port < 0 || port > 65_535) throw new WiceError("invalid-argument", "port must be between 0 and 65535");
+  const limits = resolveLimits(options.limits);
+  const counters = createCounters();
+  const version = await readVersion();
+
+  const settings = http2Options(limits);
+  const server = tls === undefined ? createServer(settings) : createTlsServer(settings, tls);
+  const connections = createConnections(limits, counters);
+  const core = createCore(limits, counters);
+  const lean = createLeanHandler(core, connections);
+  const serve = createServices({ version, limits, iceServers });
+
+  server.on("session", connections.add);
+  server.on("stream", (stream: ServerHttp2Stream, headers: IncomingHttpHeaders, _flags: number, rawHeaders: string[]) => {
+    if (core.draining) {
+      // "Not processed": gRPC tries again by itself, elsewhere.
+      stream.on("error", () => {});
+      stream.close(constants.NGHTTP2_REFUSED_STREAM);
+    } else if (!lean.handle(stream, headers)) {
+      serve(new Http2ServerRequest(stream, headers, {}, rawHeaders), new Http2ServerResponse(stream));
+    }
+  });
+
+  const stopTimers = (): void => {
+    connections.stop();
+    lean.stop();
+  };
+  try {
+    await listen(server, host, port, signal);
+  } catch (error) {
+    stopTimers();
+    throw error;
+  }
+
+  const cut = (): void => {
+    for (const session of connections.sessions()) session.destroy();
+  };
+  let closed: Promise<void> | undefined;
+
+  /** Everything but the deadline. */
+  const drain = async (): Promise<void> => {
+    signal?.removeEventListener("abort", onAbort);
+    core.draining = true;
+    // Not the server's own close, which would also close the sessions: they have to be told first.
+    const stopped = new Promise<void>((resolve) => Server.prototype.close.call(server, () => resolve()));
+    // The highest possible stream number announces the end without cutting off requests that are under way.
+    for (const session of connections.sessions()) if (!session.destroyed) session.goaway(constants.NGHTTP2_NO_ERROR, 2 ** 31 - 1);
+    await new Promise<void>((resolve) => setImmediate(resolve));
+    core.admission.stop();
+    lean.endSubscriptions();
+    for (const session of connections.sessions()) session.close();
+    await stopped;
+    stopTimers();
+  };
+
+  const close = async ({ graceMs = defaultGraceMs }: CloseOptions = {}): Promise<void> => {
+    closed ??= drain();
+    const deadline = setTimeout(cut, graceMs);
+    await closed.finally(() => clearTimeout(deadline));
+  };
+  const onAbort = (): void => void close();
+  signal?.addEventListener("abort", onAbort, { once: true });
+
+  const bound = server.address() as AddressInfo;
+  const relay: Relay = {
+    url: `${tls === undefined ? "http" : "https"}://${urlHost(bound.address)}:${bound.port}`,
+    address: bound.address,
+    port: bound.port,
+    counters: () => snapshot(counters),
+    close,
+  };
+  if (Symbol.asyncDispose !== undefined) relay[Symbol.asyncDispose] = () => close();
+  return relay;
+}
+
+/** What keeps one connection from harming the others. */
+function http2Options(limits: RelayLimits): SecureServerOptions {
+  return {
+    // Megabytes of streams, headers and unsent data on one connection. The default of 10 would end at some thousand
+    // subscriptions; what a subscriber can make us keep is bounded by its own queue.
+    maxSessionMemory: 1_024,
+    maxHeaderListPairs: 64,
+    maxOutstandingPings: 4,
+    // A client may end 10,000 subscriptions at once, each with a reset; a flood of resets (CVE-2023-44487) goes on.
+    streamResetBurst: 20_000,
+    streamResetRate: 1_000,
+    unknownProtocolTimeout: 5_000,
+    settings: {
+      maxConcurrentStreams: Math.min(limits.maxStreamsPerConnection, 2 ** 31 - 1),
+      initialWindowSize: 131_072,
+      maxHeaderListSize: 16_384,
+      enablePush: false,
+    },
+  };
+}
+
+function createTlsServer(settings: SecureServerOptions, tls: NonNullable<RelayOptions["tls"]>): ReturnType<typeof createSecureServer> {
+  try {
+    return createSecureServer({
+      ...settings,
+      cert: pem("certificate", tls.cert),
+      key: pem("key", tls.key),
+      minVersion: "TLSv1.2",
+      handshakeTimeout: 10_000,
+    });
+  } catch (cause) {
+    throw new WiceError("invalid-file", "certificate and key must be PEM, unencrypted, and belong together", { cause });
+  }
+}
+
+function pem(label: string, bytes: string | Uint8Array): string {
+  const text = typeof bytes === "string" ? bytes : Buffer.from(bytes).toString("latin1");
+  if (!text.includes("-----BEGIN ")) throw new TypeError(`the ${label} is not PEM`);
+  return text;
+}
+
+function listen(server: Server, host: string, port: number, signal: AbortSignal | undefined): Promise<void> {
+  return new Promise((resolve, reject) => {
+    const settle = (): void => {
+      server.off("error", onError);
+      server.off("listening", onListening);
+      signal?.removeEventListener("abort", onAbort);
+    };
+    const onError = (error: NodeJS.ErrnoException): void => {
+      settle();
+      reject(listenError(error, host, port));
+    };
+    const onListening = (): void => {
+      settle();
+      resolve();
+    };
+    const onAbort = (): void => {
+      settle();
+      Server.prototype.close.call(server);
+      reject(signal?.reason);
+    };
+    server.on("error", onError);
+    server.on("listening", onListening);
+    signal?.addEventListener("abort", onAbort, { once: true });
+    server.listen({ host, port, backlog: 1_024 });
+  });
+}
+
+function listenError(cause: NodeJS.ErrnoException, host: string, port: number): WiceError {
+  const where = `${urlHost(host)}:${port}`;
+  switch (cause.code) {
+    case "EADDRINUSE":
+      return new WiceError("address-in-use", `${where} is in use by another program; stop that one, or listen on another port`, { cause });
+    case "EACCES":
+    case "EPERM":
+      return new WiceError("address-in-use", `not permitted to listen on ${where}; use a port of 1024 or above, or run with the right to use it`, { cause });
+    case "EADDRNOTAVAIL":
+      return new WiceError("address-in-use", `${host} is not an address of this machine; listen on 0.0.0.0 or :: for all addresses`, { cause });
+    case "ENOTFOUND":
+    case "EAI_AGAIN":
+    case "EINVAL":
+      return new WiceError("invalid-argument", `${host} is not an address to listen on; give an IPv4 or IPv6 address`, { cause });
+    default:
+      return new WiceError("internal", `cannot listen on ${where}`, { cause });
+  }
+}
+
+/** The host part of a URL that reaches the address. */
+function urlHost(address: string): string {
+  if (address === "0.0.0.0") return "127.0.0.1";
+  if (address === "::") return "[::1]";
+  return isIPv6(address) ? `[${address}]` : address;
+}
+
+/** From package.json, which lies two folders up both for sources and for what is published. */
+async function readVersion(): Promise<string> {
+  const { version } = JSON.parse(await readFile(new URL("../../package.json", import.meta.url), "utf8")) as { version: string };
+  return version;
+}
