@@ -1,12 +1,13 @@
 /**
- * `npm run setup`: what the tests need beside npm's packages.
+ * `npm run setup`: what the tests need beside npm's packages. Quick when all is there.
  *
  * As root on Debian or Ubuntu it installs what is missing; elsewhere it says what to install, and the suites that need
  * it are skipped with that reason. With CI=true a missing part fails.
  */
 
-import { accessSync, constants, existsSync } from "node:fs";
+import { accessSync, constants } from "node:fs";
 import { delimiter, join } from "node:path";
+import { ensureGo } from "../kit/install-go.ts";
 import { root, run, seconds } from "./command.ts";
 
 interface Program {
@@ -15,49 +16,30 @@ interface Program {
   readonly neededFor: string;
 }
 
+/** To add a program, add a line. */
 const programs: readonly Program[] = [
   { command: "git", debianPackage: "git", neededFor: "npm run check" },
   { command: "openssl", debianPackage: "openssl", neededFor: "certificates of the TLS tests" },
 ];
 
-/** Say what is still missing. */
-async function setUp(): Promise<string[]> {
+async function installPrograms(): Promise<void> {
   const absent = programs.filter(({ command }) => !isInstalled(command));
   if (absent.length > 0 && process.getuid?.() === 0 && isInstalled("apt-get")) {
-    await installDebianPackages(absent.map(({ debianPackage }) => debianPackage));
-  }
-  const missing = programs
-    .filter(({ command }) => !isInstalled(command))
-    .map(({ command, debianPackage, neededFor }) => `${command} (Debian: ${debianPackage}), for ${neededFor}`);
-  return [...missing, ...(await setUpGo())];
-}
-
-async function installDebianPackages(names: readonly string[]): Promise<void> {
-  const start = performance.now();
-  const env = { DEBIAN_FRONTEND: "noninteractive" };
-  await attempt(`apt-get install ${names.join(" ")}`, async () => {
+    const packages = absent.map(({ debianPackage }) => debianPackage);
+    const env = { DEBIAN_FRONTEND: "noninteractive" };
     await run("apt-get", ["update", "-qq"], { env });
-    await run("apt-get", ["install", "-y", "-qq", "--no-install-recommends", ...names], { env });
-    console.log(`installed ${names.join(", ")} (${seconds(start)})`);
-  });
-}
-
-/** The independent peer of the interoperability tests is written in Go. */
-async function setUpGo(): Promise<string[]> {
-  if (!existsSync(join(root, "test/go/go.mod"))) return [];
-  return [];
-}
-
-/** Runs a task that may fail without ending the rest. */
-async function attempt(what: string, task: () => Promise<void>): Promise<string[]> {
-  try {
-    await task();
-    return [];
-  } catch (error) {
-    const reason = error instanceof Error ? error.message : String(error);
-    console.log(`${what} failed:\n${reason.replace(/^/gm, "    ")}`);
-    return [what];
+    await run("apt-get", ["install", "-y", "-qq", "--no-install-recommends", ...packages], { env });
   }
+  const missing = programs.filter(({ command }) => !isInstalled(command));
+  if (missing.length === 0) return;
+  const lines = missing.map((program) => `install ${program.debianPackage}, for ${program.neededFor}`);
+  throw new Error(lines.join("\n"));
+}
+
+/** The independent peer of the interoperability tests is Go: its modules are downloaded and compiled once, here. */
+async function buildGoPeer(): Promise<void> {
+  const go = await ensureGo();
+  await run(go, ["build", "-o", "/dev/null", "./..."], { cwd: join(root, "test/go") });
 }
 
 function isInstalled(command: string): boolean {
@@ -71,10 +53,19 @@ function isInstalled(command: string): boolean {
   });
 }
 
-const missing = await setUp();
-if (missing.length === 0) {
-  console.log("everything that the tests need is installed");
-} else {
-  console.log(`missing:\n${missing.map((line) => `  ${line}`).join("\n")}`);
-  if (process.env.CI === "true") process.exitCode = 1;
+const parts = [
+  { name: "programs", install: installPrograms },
+  { name: "Go peer", install: buildGoPeer },
+];
+
+for (const { name, install } of parts) {
+  const start = performance.now();
+  try {
+    await install();
+    console.log(`  ok      ${name} (${seconds(start)})`);
+  } catch (error) {
+    const reason = error instanceof Error ? error.message : String(error);
+    console.log(`  MISSING ${name} (${seconds(start)})\n${reason.replace(/^/gm, "    ")}`);
+    if (process.env.CI === "true") process.exitCode = 1;
+  }
 }
