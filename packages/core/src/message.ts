@@ -9,6 +9,11 @@ export type { Message };
 /** A message as a plain object: `{ payload }`, `{ credentials: { ufrag, pwd } }`. */
 export type MessageInit = MessageInitShape<typeof MessageSchema>;
 
+/** The message with some fields replaced; what was given is left alone. */
+export function withFields(message: MessageInit, fields: Partial<Omit<Message, "$typeName" | "$unknown">>): Message {
+  return { ...create(MessageSchema, message), ...fields };
+}
+
 /** The bytes of a `cunicu.signaling.Message`. */
 export function encodeMessage(message: MessageInit): Uint8Array<ArrayBuffer> {
   return toBinary(MessageSchema, create(MessageSchema, message));

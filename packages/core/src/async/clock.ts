@@ -1,0 +1,22 @@
+/** Time as an input, so that a test can run hours in milliseconds. */
+
+export interface Clock {
+  /** Milliseconds, monotonic, from any start. */
+  now(): number;
+  /** Calls back once after `delayMs`, unless cancelled. */
+  schedule(delayMs: number, callback: () => void): Timer;
+}
+
+export interface Timer {
+  /** Idempotent. */
+  cancel(): void;
+}
+
+/** The platform's time. */
+export const systemClock: Clock = {
+  now: () => performance.now(),
+  schedule(delayMs, callback) {
+    const timer = setTimeout(callback, delayMs);
+    return { cancel: () => clearTimeout(timer) };
+  },
+};

@@ -1,0 +1,49 @@
+/** The header of a message: direction, instances, sequence. Written and checked here only. */
+
+import { fromHex, toHex } from "../bytes.ts";
+import { create } from "@bufbuild/protobuf";
+import { type Header, HeaderSchema, Role as WireRole } from "../gen/wice/v1/message_pb.ts";
+import type { Role } from "../role.ts";
+import type { DropReason, Instance } from "./backend.ts";
+import type { Position } from "./replay-guard.ts";
+
+const instanceBytes = 16;
+
+/** What the sender of a message decides about its header. */
+export interface HeaderFields {
+  /** Undefined: any instance of the recipient's key. */
+  readonly recipientInstance: Instance | undefined;
+  readonly sequence: number;
+  readonly acknowledge: boolean;
+}
+
+/** Whether text names an instance: 32 hexadecimal digits. */
+export function isInstance(text: string): boolean {
+  return fromHex(text)?.length === instanceBytes;
+}
+
+export function writeHeader(role: Role, instance: Instance, fields: HeaderFields): Header {
+  return create(HeaderSchema, {
+    senderRole: role === "controlling" ? WireRole.CONTROLLING : WireRole.CONTROLLED,
+    instance: nameBytes(instance),
+    recipientInstance: fields.recipientInstance === undefined ? new Uint8Array() : nameBytes(fields.recipientInstance),
+    sequence: BigInt(fields.sequence),
+    acknowledge: fields.acknowledge,
+  });
+}
+
+/** Where a received message stands, or why it is dropped. `role` and `instance` are ours. */
+export function readHeader(header: Header, role: Role, instance: Instance): Position | DropReason {
+  const { senderRole, recipientInstance, acknowledge } = header;
+  if (senderRole !== (role === "controlling" ? WireRole.CONTROLLED : WireRole.CONTROLLING)) return "reflected";
+  const sequence = Number(header.sequence);
+  if (header.instance.length !== instanceBytes || sequence < 1 || !Number.isSafeInteger(sequence)) return "malformed";
+  if (recipientInstance.length !== 0 && recipientInstance.length !== instanceBytes) return "malformed";
+  const fresh = recipientInstance.length > 0 && toHex(recipientInstance) === instance;
+  if (recipientInstance.length > 0 && !fresh) return "other-instance";
+  return { instance: toHex(header.instance), sequence, acknowledge, fresh };
+}
+
+function nameBytes(instance: Instance): Uint8Array {
+  return fromHex(instance) ?? new Uint8Array();
+}

@@ -1,0 +1,286 @@
+/** One of our keys: what is sent from it, what arrives for it, and who gets that. */
+
+import { createQueue, type Queue } from "../async/queue.ts";
+import { abortable, onAbort } from "../async/signal.ts";
+import type { TokenBucket } from "../async/token-bucket.ts";
+import { openWith, sealWith } from "../box.ts";
+import { toHex } from "../bytes.ts";
+import { disposable } from "../async/disposable.ts";
+import type { Envelope } from "../envelope.ts";
+import { WiceError } from "../errors.ts";
+import { decodeMessage, encodeMessage, type Message, type MessageInit, withFields } from "../message.ts";
+import type { PrivateKey } from "../private-key.ts";
+import { PublicKey } from "../public-key.ts";
+import type { TransportReceipt } from "../transport/transport.ts";
+import type { DropReason, Instance, PublishReceipt, ReceivedMessage, SubscribeOptions, Subscription } from "./backend.ts";
+import { type HeaderFields, readHeader, writeHeader } from "./header.ts";
+import { createLink, type LinkDependencies } from "./link.ts";
+import { createOutbox, type DeliverOptions, type Outbox, undelivered } from "./outbox.ts";
+import { createReceipts, type Receipts } from "./receipts.ts";
+import { createRemotes, type Remote, type RemotesLimits } from "./remote.ts";
+
+/** Around the message: the two keys, the nonce, the tag, and protobuf's tags and lengths. */
+const envelopeOverheadBytes = 128;
+
+export interface MailboxDependencies extends Omit<LinkDependencies, "onEnvelope" | "onRefused">, RemotesLimits {
+  readonly instance: Instance;
+  readonly strangerBudget: TokenBucket;
+  readonly maxEnvelopeBytes: number;
+  onDrop(reason: DropReason): void;
+}
+
+export interface Mailbox {
+  /** Seals a message, to be published as often as it takes. */
+  seal(theirs: PublicKey, message: MessageInit, options: SealOptions): Promise<Envelope>;
+  deliver(theirs: PublicKey, message: MessageInit, options: DeliverOptions): Promise<PublishReceipt>;
+  subscribe(theirs: PublicKey, options: SubscribeOptions): Promise<Subscription>;
+  close(): void;
+}
+
+export interface SealOptions {
+  readonly signal: AbortSignal | undefined;
+  readonly recipientInstance: Instance | undefined;
+}
+
+interface Subscriber {
+  readonly queue: Queue<ReceivedMessage>;
+  readonly group: boolean;
+}
+
+export function createMailbox(ours: PrivateKey, dependencies: MailboxDependencies): Mailbox {
+  const { clock, random, retry, transport, instance, onDrop } = dependencies;
+  const remotes = createRemotes(ours, dependencies.strangerBudget, dependencies);
+  const exchanges = new WeakMap<Remote, { readonly outbox: Outbox; readonly receipts: Receipts }>();
+  /** By the sender they want, as text. */
+  const subscribers = new Map<string, Set<Subscriber>>();
+  const anybody = PublicKey.any.toString();
+
+  const sealFor = async (remote: Remote, message: MessageInit, fields: HeaderFields): Promise<Envelope> => {
+    const key = await remote.boxKey();
+    const plaintext = encodeMessage(withFields(message, { header: writeHeader(remote.role, instance, fields) }));
+    if (plaintext.length + envelopeOverheadBytes > dependencies.maxEnvelopeBytes) {
+      const most = dependencies.maxEnvelopeBytes - envelopeOverheadBytes;
+      throw new WiceError("too-large", `the message has ${plaintext.length} bytes, of at most ${most}`);
+    }
+    remote.knowsInstance = true;
+    return { sender: ours.publicKey, recipient: remote.key, ...sealWith(key, plaintext, random) };
+  };
+
+  const sealPlain = (remote: Remote, message: MessageInit, to: Instance | undefined): Promise<Envelope> => {
+    remote.lastSequence.plain += 1;
+    const sequence = remote.lastSequence.plain;
+    return sealFor(remote, message, { recipientInstance: to, sequence, acknowledge: false });
+  };
+
+  const exchange = (remote: Remote): { readonly outbox: Outbox; readonly receipts: Receipts } => {
+    const found = exchanges.get(remote);
+    if (found !== undefined) return found;
+    const outbox = createOutbox({
+      ...{ clock, random, retry },
+      nextSequence() {
+        remote.lastSequence.acknowledged += 1;
+        return remote.lastSequence.acknowledged;
+      },
+      async send(message, to, signal): Promise<TransportReceipt> {
+        return transport.publish(await sealFor(remote, message, { ...to, acknowledge: true }), { signal });
+      },
+    });
+    const receipts = createReceipts(async (message, to) =>
+      transport.publish(await sealPlain(remote, message, to), { signal: closing.signal }),
+    );
+    const made = { outbox, receipts };
+    exchanges.set(remote, made);
+    return made;
+  };
+
+  /** Everyone who wants messages of this sender. */
+  const audience = (sender: PublicKey): Subscriber[] => [
+    ...(subscribers.get(sender.toString()) ?? []),
+    ...(subscribers.get(anybody) ?? []),
+  ];
+
+  /** False when nobody had room: the message was not taken. */
+  const offer = (audience: readonly Subscriber[], received: ReceivedMessage): boolean => {
+    let taken = false;
+    for (const { queue } of audience) if (queue.push(received)) taken = true;
+    return taken;
+  };
+
+  const receive = async (envelope: Envelope): Promise<DropReason | undefined> => {
+    const { sender, recipient, nonce } = envelope;
+    if (!recipient.equals(ours.publicKey)) return "wrong-recipient";
+    if (sender.equals(ours.publicKey)) return "reflected";
+    const listeners = audience(sender);
+    const acquainted = remotes.find(sender);
+    const outbox = acquainted === undefined ? undefined : exchanges.get(acquainted)?.outbox;
+    if (listeners.length === 0 && outbox?.busy !== true) return "unwanted";
+    const remote = acquainted ?? remotes.stranger(sender);
+    if (remote === undefined) return "throttled";
+
+    const plaintext = openWith(await remote.boxKey(), envelope);
+    if (plaintext === undefined) return "forged";
+    let message: Message;
+    try {
+      message = decodeMessage(plaintext);
+    } catch {
+      return "malformed";
+    }
+    remotes.adopt(remote);
+    if (message.header === undefined) return receiveHeaderless(remote, message, nonce, listeners);
+    return receiveWithHeader(remote, message, message.header, listeners);
+  };
+
+  const receiveHeaderless = (
+    remote: Remote,
+    message: Message,
+    nonce: Uint8Array,
+    listeners: readonly Subscriber[],
+  ): DropReason | undefined => {
+    const name = toHex(nonce);
+    if (remote.nonces.get(name) === true) return "duplicate";
+    const downgraded = remote.hasSentHeaders;
+    remote.hasSentNoHeader = true;
+    if (!offer(listeners, { sender: remote.key, message, instance: undefined, fresh: false, downgraded })) {
+      return listeners.length === 0 ? "unwanted" : "queue-full";
+    }
+    remote.nonces.set(name, true);
+    return undefined;
+  };
+
+  const receiveWithHeader = (
+    remote: Remote,
+    message: Message,
+    header: NonNullable<Message["header"]>,
+    listeners: readonly Subscriber[],
+  ): DropReason | undefined => {
+    const read = readHeader(header, remote.role, instance);
+    if (typeof read === "string") return read;
+    const position = { ...read, fresh: read.fresh && remote.mayBeFresh };
+    const { instance: from, sequence, acknowledge, fresh } = position;
+    const look = remote.guard.look(position);
+    if (look === "stale") return "stale";
+    const mayAcknowledge = acknowledge && listeners.length > 0 && !listeners.some(({ group }) => group);
+    if (look === "seen") {
+      if (mayAcknowledge) exchange(remote).receipts.add(from, sequence);
+      return "duplicate";
+    }
+    remote.hasSentHeaders = true;
+    if (hasContent(message)) {
+      if (!offer(listeners, { sender: remote.key, message, instance: from, fresh, downgraded: false })) {
+        return listeners.length === 0 ? "unwanted" : "queue-full";
+      }
+    }
+    remote.guard.mark(position);
+    if (mayAcknowledge) exchange(remote).receipts.add(from, sequence);
+    if (fresh) {
+      const { outbox } = exchange(remote);
+      outbox.heard(from);
+      const { receipt } = message;
+      if (receipt !== undefined && toHex(receipt.instance) === instance) {
+        outbox.acknowledged(from, receipt.sequences.map(Number));
+      }
+    }
+    return undefined;
+  };
+
+  const closing = new AbortController();
+  const link = createLink(ours.publicKey, {
+    ...dependencies,
+    async onEnvelope(envelope) {
+      let reason: DropReason | undefined;
+      try {
+        reason = await receive(envelope);
+      } catch {
+        // The key agreement failed, or a stranger found a way to make us throw. Neither ends the subscription.
+        reason = "malformed";
+      }
+      if (reason !== undefined) onDrop(reason);
+    },
+    onRefused: (error) => fail(error),
+  });
+
+  const fail = (error: WiceError): void => {
+    for (const set of [...subscribers.values()]) for (const { queue } of [...set]) queue.fail(error);
+  };
+
+  const need = (remote: Remote | undefined): (() => void) => {
+    const release = link.acquire();
+    if (remote !== undefined) remote.pins += 1;
+    return () => {
+      if (remote !== undefined) remote.pins -= 1;
+      release();
+    };
+  };
+
+  return {
+    async seal(theirs, message, { signal, recipientInstance }) {
+      const remote = remotes.known(theirs);
+      await abortable(remote.boxKey(), signal);
+      return sealPlain(remote, message, recipientInstance);
+    },
+
+    async deliver(theirs, message, options) {
+      const remote = remotes.known(theirs);
+      if (remote.hasSentNoHeader && !remote.hasSentHeaders) {
+        throw new WiceError("unsupported", "the peer sends no receipts (it is not wice); publish without delivered");
+      }
+      const release = need(remote);
+      try {
+        try {
+          await abortable(remote.boxKey(), options.signal);
+          await link.live(options.signal);
+        } catch (cause) {
+          throw undelivered(false, cause);
+        }
+        return await exchange(remote).outbox.deliver(message, options);
+      } finally {
+        release();
+      }
+    },
+
+    async subscribe(theirs, { signal, maxQueuedMessages = 1024, group = false }) {
+      const wanted = theirs.toString();
+      const release = need(wanted === anybody ? undefined : remotes.known(theirs));
+      let forget = (): void => {};
+      const leave = (): void => {
+        const set = subscribers.get(wanted);
+        set?.delete(subscriber);
+        if (set?.size === 0) subscribers.delete(wanted);
+        forget();
+        release();
+      };
+      const subscriber: Subscriber = { group, queue: createQueue(maxQueuedMessages, leave) };
+      subscribers.set(wanted, (subscribers.get(wanted) ?? new Set()).add(subscriber));
+      const { queue } = subscriber;
+      const iterator = queue[Symbol.asyncIterator]();
+      try {
+        await link.live(signal);
+      } catch (error) {
+        await iterator.return?.();
+        throw error;
+      }
+      forget = onAbort(signal, () => queue.fail(signal?.reason));
+      return disposable({
+        [Symbol.asyncIterator]: () => iterator,
+        async close() {
+          await iterator.return?.();
+        },
+      });
+    },
+
+    close() {
+      const closed = new WiceError("closed", "the backend is closed");
+      closing.abort(closed);
+      for (const set of [...subscribers.values()]) for (const { queue } of [...set]) queue.end();
+      link.close();
+    },
+  };
+}
+
+/** Whether there is anything for the application; an empty message asks only who is there. */
+function hasContent({ credentials, candidate, peer, pske, session, payload, $unknown }: Message): boolean {
+  return (
+    [credentials, candidate, peer, pske, session, payload].some((field) => field !== undefined) ||
+    ($unknown !== undefined && $unknown.length > 0)
+  );
+}

@@ -1,0 +1,254 @@
+/** `until: "delivered"` towards one peer: which instance is there, what it has not acknowledged, when to send again. */
+
+import { type Backoff, type BackoffOptions, createBackoff } from "../async/backoff.ts";
+import type { Clock, Timer } from "../async/clock.ts";
+import { abortable, onAbort } from "../async/signal.ts";
+import type { RandomBytes } from "../bytes.ts";
+import { isWiceError, WiceError } from "../errors.ts";
+import type { MessageInit } from "../message.ts";
+import type { TransportReceipt } from "../transport/transport.ts";
+import type { Instance, PublishReceipt } from "./backend.ts";
+import { replayWindowSize } from "./replay-window.ts";
+
+/** Unacknowledged messages never span more than this, so that none falls out of the recipient's window. */
+const maxSpan = Math.floor(replayWindowSize / 2);
+/** After so many unanswered tries we ask whether the instance is still there. */
+const patience = 2;
+
+export interface OutboxDependencies {
+  readonly clock: Clock;
+  readonly random: RandomBytes;
+  readonly retry: BackoffOptions;
+  /** One try; asks for acknowledgement. */
+  send(message: MessageInit, to: Destination, signal: AbortSignal): Promise<TransportReceipt>;
+  /** The next sequence number of those that ask for acknowledgement. */
+  nextSequence(): number;
+}
+
+export interface Destination {
+  readonly sequence: number;
+  /** Undefined: any instance. */
+  readonly recipientInstance: Instance | undefined;
+}
+
+export interface DeliverOptions {
+  /** Ends the delivery, for whatever reason. */
+  readonly signal: AbortSignal;
+  /** Undefined: the instance that answers first. */
+  readonly recipientInstance: Instance | undefined;
+}
+
+export interface Outbox {
+  /** A delivery is pending: receipts of this peer are wanted. */
+  readonly busy: boolean;
+  /** Resolves when an instance took the message. Rejects with `not-delivered`, `delivery-unknown` or a refusal. */
+  deliver(message: MessageInit, options: DeliverOptions): Promise<PublishReceipt>;
+  /** `from` has taken the messages of these sequence numbers. */
+  acknowledged(from: Instance, sequences: readonly number[]): void;
+  /** `from` has sent something that proves that it lives. */
+  heard(from: Instance): void;
+}
+
+interface Delivery {
+  readonly message: MessageInit;
+  readonly sequence: number;
+  readonly options: DeliverOptions;
+  readonly resolve: (receipt: PublishReceipt) => void;
+  readonly reject: (error: unknown) => void;
+  /** An attempt went out that is not known to have reached nobody. */
+  exposed: boolean;
+  sending: boolean;
+  sentTo: Instance | undefined;
+  misses: number;
+  delays: Backoff;
+  dueAt: number;
+}
+
+export function createOutbox({ clock, random, retry, send, nextSequence }: OutboxDependencies): Outbox {
+  const deliveries = new Map<number, Delivery>();
+  const waitingForRoom = new Set<() => void>();
+  let newest = 0;
+  /** The instance that deliveries go to. */
+  let target: Instance | undefined;
+  /** The target leaves messages unacknowledged, and has not answered since. */
+  let suspect = false;
+  /** Another instance, which answered while the target was suspect. */
+  let candidate: Instance | undefined;
+  let question: { readonly delays: Backoff; readonly stop: AbortController; dueAt: number; sending: boolean } | undefined;
+  let alarm: { readonly at: number; readonly timer: Timer } | undefined;
+
+  const wakeAt = (at: number): void => {
+    if (alarm !== undefined) {
+      if (alarm.at <= at) return;
+      alarm.timer.cancel();
+    }
+    const timer = clock.schedule(Math.max(0, at - clock.now()), () => {
+      alarm = undefined;
+      for (const delivery of deliveries.values()) advance(delivery);
+    });
+    alarm = { at, timer };
+  };
+
+  /** Sends a delivery that is due, or finds out first where to. */
+  const advance = (delivery: Delivery): void => {
+    const fixed = delivery.options.recipientInstance;
+    if (fixed === undefined && (target === undefined || suspect)) ask();
+    const to = fixed ?? target;
+    if (to === undefined || delivery.sending) return;
+    if (to !== delivery.sentTo) {
+      delivery.sentTo = to;
+      delivery.misses = 0;
+      delivery.delays = createBackoff(retry, random);
+    } else if (delivery.dueAt > clock.now()) {
+      wakeAt(delivery.dueAt);
+      return;
+    } else if (++delivery.misses >= patience && fixed === undefined) {
+      suspect = true;
+      ask();
+    }
+    void transmit(delivery, to);
+  };
+
+  const transmit = async (delivery: Delivery, recipientInstance: Instance): Promise<void> => {
+    const { message, sequence, options, exposed } = delivery;
+    delivery.sending = true;
+    delivery.exposed = true;
+    try {
+      const { subscribers } = await send(message, { sequence, recipientInstance }, options.signal);
+      if (subscribers === 0) delivery.exposed = exposed;
+    } catch (error) {
+      if (!isWiceError(error) || !error.retryable) {
+        delivery.exposed = exposed;
+        fail(delivery, error);
+      }
+    }
+    delivery.sending = false;
+    delivery.dueAt = clock.now() + delivery.delays.next();
+    if (deliveries.has(sequence)) advance(delivery);
+  };
+
+  /** Sends empty messages, which any instance answers, until one does. */
+  const ask = (): void => {
+    question ??= { delays: createBackoff(retry, random), stop: new AbortController(), dueAt: 0, sending: false };
+    if (question.sending) return;
+    if (question.dueAt > clock.now()) wakeAt(question.dueAt);
+    else void pose(question);
+  };
+
+  const pose = async (asked: NonNullable<typeof question>): Promise<void> => {
+    if (candidate !== undefined) {
+      // The target had the time of one question to answer, and did not.
+      retarget(candidate);
+      return;
+    }
+    asked.sending = true;
+    newest = nextSequence();
+    try {
+      await send({}, { sequence: newest, recipientInstance: undefined }, asked.stop.signal);
+    } catch (error) {
+      if (question === asked && (!isWiceError(error) || !error.retryable)) {
+        for (const delivery of deliveries.values()) if (delivery.sentTo === undefined) fail(delivery, error);
+      }
+    }
+    asked.sending = false;
+    asked.dueAt = clock.now() + asked.delays.next();
+    if (question === asked) wakeAt(asked.dueAt);
+  };
+
+  const stopAsking = (): void => {
+    question?.stop.abort();
+    question = undefined;
+    candidate = undefined;
+    suspect = false;
+  };
+
+  const retarget = (instance: Instance): void => {
+    stopAsking();
+    if (target === instance) return;
+    target = instance;
+    for (const delivery of deliveries.values()) advance(delivery);
+  };
+
+  const remove = (delivery: Delivery): boolean => {
+    const removed = deliveries.delete(delivery.sequence);
+    for (const enter of waitingForRoom) enter();
+    if (deliveries.size === 0) {
+      stopAsking();
+      alarm?.timer.cancel();
+      alarm = undefined;
+    }
+    return removed;
+  };
+
+  const fail = (delivery: Delivery, cause: unknown): void => {
+    if (remove(delivery)) delivery.reject(undelivered(delivery.exposed, cause));
+  };
+
+  const span = (): number => newest - (deliveries.keys().next().value ?? newest);
+
+  const makeRoom = async (signal: AbortSignal): Promise<void> => {
+    while (span() >= maxSpan) {
+      let enter = (): void => {};
+      const room = new Promise<void>((resolve) => {
+        enter = resolve;
+        waitingForRoom.add(enter);
+      });
+      try {
+        await abortable(room, signal);
+      } catch (cause) {
+        throw undelivered(false, cause);
+      } finally {
+        waitingForRoom.delete(enter);
+      }
+    }
+  };
+
+  return {
+    get busy() {
+      return deliveries.size > 0;
+    },
+    async deliver(message, options) {
+      await makeRoom(options.signal);
+      newest = nextSequence();
+      const sequence = newest;
+      let forget = (): void => {};
+      try {
+        return await new Promise<PublishReceipt>((resolve, reject) => {
+          const delays = createBackoff(retry, random);
+          const delivery: Delivery = {
+            ...{ message, sequence, options, resolve, reject, delays },
+            ...{ exposed: false, sending: false, sentTo: undefined, misses: 0, dueAt: 0 },
+          };
+          deliveries.set(sequence, delivery);
+          forget = onAbort(options.signal, () => fail(delivery, options.signal.reason));
+          if (deliveries.has(sequence)) advance(delivery);
+        });
+      } finally {
+        forget();
+      }
+    },
+    acknowledged(from, sequences) {
+      for (const sequence of sequences) {
+        const delivery = deliveries.get(sequence);
+        if (delivery !== undefined && remove(delivery)) delivery.resolve({ instance: from });
+      }
+      if (target === undefined || from === target) retarget(from);
+      else candidate = suspect ? (candidate ?? from) : undefined;
+    },
+    heard(from) {
+      if (target === undefined) retarget(from);
+    },
+  };
+}
+
+/** The error of a delivery that ended without a receipt; `exposed`: an attempt may have reached somebody. */
+export function undelivered(exposed: boolean, cause: unknown): unknown {
+  if (exposed) {
+    return new WiceError("delivery-unknown", "no receipt came: the recipient may or may not have taken the message", { cause });
+  }
+  if (isWiceError(cause) && !cause.retryable && cause.code !== "closed") return cause;
+  return new WiceError("not-delivered", "no instance of the recipient answered: nobody is subscribed there, or it cannot be reached", {
+    cause,
+    retryable: true,
+  });
+}

@@ -1,0 +1,42 @@
+/** Tells a peer what was taken of it: one receipt at a time, and what comes meanwhile goes into the next. */
+
+import type { MessageInit } from "../message.ts";
+import { fromHex } from "../bytes.ts";
+import type { Instance } from "./backend.ts";
+
+const maxInstances = 16;
+const maxSequences = 1024;
+
+export interface Receipts {
+  /** Never throws: a receipt that is lost is asked for again. */
+  add(instance: Instance, sequence: number): void;
+}
+
+export function createReceipts(send: (message: MessageInit, to: Instance) => Promise<unknown>): Receipts {
+  const waiting = new Map<Instance, Set<number>>();
+  let sending = false;
+
+  const flush = async (): Promise<void> => {
+    if (sending) return;
+    sending = true;
+    for (const [instance, sequences] of waiting) {
+      waiting.delete(instance);
+      const receipt = { instance: fromHex(instance) ?? new Uint8Array(), sequences: [...sequences].map(BigInt) };
+      try {
+        await send({ receipt }, instance);
+      } catch {
+        // The sender repeats its message, and gets the receipt then.
+      }
+    }
+    sending = false;
+  };
+
+  return {
+    add(instance, sequence) {
+      const sequences = waiting.get(instance) ?? new Set();
+      if (waiting.size >= maxInstances || sequences.size >= maxSequences) return;
+      waiting.set(instance, sequences.add(sequence));
+      void flush();
+    },
+  };
+}

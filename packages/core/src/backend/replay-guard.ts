@@ -1,0 +1,92 @@
+/** Which messages of one sender's key were already taken, over all its instances, in bounded memory. */
+
+import { createLruMap, type LruMap } from "../lru-map.ts";
+import type { Instance } from "./backend.ts";
+import { createReplayWindow, type ReplayWindow } from "./replay-window.ts";
+
+/** Where a message stands among those of its sender, from its header. */
+export interface Position {
+  readonly instance: Instance;
+  readonly sequence: number;
+  /** Counted apart from messages that do not ask for acknowledgement. */
+  readonly acknowledge: boolean;
+  /** It names our own instance: its sender has heard from us since our start. */
+  readonly fresh: boolean;
+}
+
+export interface ReplayGuard {
+  look(position: Position): "new" | "seen" | "stale";
+  /** Notes that a `new` message was taken. */
+  mark(position: Position): void;
+}
+
+/** Per instance: two windows. When dropped, only the highest numbers are remembered, and all up to them refused. */
+interface Windows {
+  readonly acknowledged: ReplayWindow;
+  readonly plain: ReplayWindow;
+}
+interface Floors {
+  readonly acknowledged: number;
+  readonly plain: number;
+}
+
+const maxInstances = 16;
+const maxDropped = 1024;
+
+/**
+ * Instances that have proven that they live (they named our instance) and those that have not are bounded apart: a
+ * server that replays recordings of a key's old instances pushes out other unproven ones, never a live one.
+ */
+export function createReplayGuard(): ReplayGuard {
+  const proven = createInstances();
+  const unproven = createInstances();
+
+  const find = ({ instance }: Position): Windows | undefined => proven.get(instance) ?? unproven.get(instance);
+  const pick = (windows: Windows, { acknowledge }: Position): ReplayWindow =>
+    acknowledge ? windows.acknowledged : windows.plain;
+  const open = (position: Position): Windows => {
+    const { instance, fresh } = position;
+    const floors = proven.floors(instance) ?? unproven.floors(instance);
+    const windows = find(position) ?? {
+      acknowledged: createReplayWindow(floors?.acknowledged),
+      plain: createReplayWindow(floors?.plain),
+    };
+    if (proven.get(instance) !== undefined) return windows;
+    if (fresh) unproven.delete(instance);
+    (fresh ? proven : unproven).set(instance, windows);
+    return windows;
+  };
+
+  return {
+    look(position) {
+      const windows = find(position);
+      if (windows !== undefined) return pick(windows, position).look(position.sequence);
+      const floors = proven.floors(position.instance) ?? unproven.floors(position.instance);
+      const floor = (position.acknowledge ? floors?.acknowledged : floors?.plain) ?? 0;
+      return position.sequence > floor ? "new" : "stale";
+    },
+    mark(position) {
+      pick(open(position), position).mark(position.sequence);
+    },
+  };
+}
+
+interface Instances {
+  get(instance: Instance): Windows | undefined;
+  set(instance: Instance, windows: Windows): void;
+  delete(instance: Instance): void;
+  floors(instance: Instance): Floors | undefined;
+}
+
+function createInstances(): Instances {
+  const dropped: LruMap<Instance, Floors> = createLruMap(maxDropped);
+  const live = createLruMap<Instance, Windows>(maxInstances, (instance, { acknowledged, plain }) => {
+    dropped.set(instance, { acknowledged: acknowledged.highest, plain: plain.highest });
+  });
+  return {
+    get: (instance) => live.get(instance),
+    set: (instance, windows) => live.set(instance, windows),
+    delete: (instance) => live.delete(instance),
+    floors: (instance) => dropped.get(instance),
+  };
+}
