@@ -48,7 +48,8 @@ export async function scriptedServer(script: Script, options: ScriptedServerOpti
     socket.on("close", () => sockets.delete(socket));
   });
   const self = { sessions: [] as ServerHttp2Session[], requests: [] as Request[], pings: 0 };
-  server.on("session", (session: ServerHttp2Session) => {
+  server.on("session", (opened) => {
+    const session = opened as ServerHttp2Session;
     self.sessions.push(session);
     session.on("error", () => {});
     session.on("ping", () => {
