@@ -24,7 +24,9 @@ export function checkEnvelope(frame: Buffer): CheckedEnvelope | Flaw {
   const scanned = scanEnvelope(frame, prefixBytes);
   if (scanned === undefined) return decodeAndCheck(frame);
   const { sender, recipient } = scanned;
-  const flaw = keyFlaw("sender", frame.subarray(sender, sender + 32)) ?? keyFlaw("recipient", frame.subarray(recipient, recipient + 32));
+  const flaw =
+    keyFlaw("sender", frame.subarray(sender, sender + 32)) ??
+    keyFlaw("recipient", frame.subarray(recipient, recipient + 32));
   return flaw ?? { frame, topic: topicOf(frame, recipient), reencoded: false };
 }
 

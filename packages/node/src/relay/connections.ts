@@ -102,7 +102,8 @@ function probe(session: Http2Session, connection: Connection): void {
 function forgetAddresses(addresses: Map<string, AddressState>, limits: RelayLimits): void {
   const nowMs = performance.now();
   for (const [name, { connections, subscriptions, bucket }] of addresses) {
-    if (connections === 0 && subscriptions === 0 && isFull(bucket, limits.publishesPerAddress, nowMs)) addresses.delete(name);
+    if (connections === 0 && subscriptions === 0 && isFull(bucket, limits.publishesPerAddress, nowMs))
+      addresses.delete(name);
   }
 }
 

@@ -6,8 +6,8 @@ import type { AddressState } from "./connections.ts";
 import type { LiveCounters } from "./counters.ts";
 import type { GrpcStatus } from "./grpc-status.ts";
 import type { RelayLimits } from "./limits.ts";
-import { createTopics, fanOut, type Topics } from "./topics.ts";
 import { takeToken } from "./token-bucket.ts";
+import { createTopics, fanOut, type Topics } from "./topics.ts";
 
 export interface RelayCore {
   readonly limits: RelayLimits;

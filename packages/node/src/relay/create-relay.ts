@@ -78,7 +78,8 @@ const defaultGraceMs = 5_000;
 export async function createRelay(options: RelayOptions = {}): Promise<Relay> {
   const { host = "127.0.0.1", port = 0, tls, iceServers = [], signal } = options;
   signal?.throwIfAborted();
-  if (!Number.isInteger(port) || port < 0 || port > 65_535) throw new WiceError("invalid-argument", "port must be between 0 and 65535");
+  if (!Number.isInteger(port) || port < 0 || port > 65_535)
+    throw new WiceError("invalid-argument", "port must be between 0 and 65535");
   const limits = resolveLimits(options.limits);
   const counters = createCounters();
   const version = await readVersion();
@@ -91,15 +92,18 @@ export async function createRelay(options: RelayOptions = {}): Promise<Relay> {
   const serve = createServices({ version, limits, iceServers });
 
   server.on("session", connections.add);
-  server.on("stream", (stream: ServerHttp2Stream, headers: IncomingHttpHeaders, _flags: number, rawHeaders: string[]) => {
-    if (core.draining) {
-      // "Not processed": gRPC tries again by itself, elsewhere.
-      stream.on("error", () => {});
-      stream.close(constants.NGHTTP2_REFUSED_STREAM);
-    } else if (!lean.handle(stream, headers)) {
-      serve(new Http2ServerRequest(stream, headers, {}, rawHeaders), new Http2ServerResponse(stream));
-    }
-  });
+  server.on(
+    "stream",
+    (stream: ServerHttp2Stream, headers: IncomingHttpHeaders, _flags: number, rawHeaders: string[]) => {
+      if (core.draining) {
+        // "Not processed": gRPC tries again by itself, elsewhere.
+        stream.on("error", () => {});
+        stream.close(constants.NGHTTP2_REFUSED_STREAM);
+      } else if (!lean.handle(stream, headers)) {
+        serve(new Http2ServerRequest(stream, headers, {}, rawHeaders), new Http2ServerResponse(stream));
+      }
+    },
+  );
 
   const stopTimers = (): void => {
     connections.stop();
@@ -124,7 +128,8 @@ export async function createRelay(options: RelayOptions = {}): Promise<Relay> {
     // Not the server's own close, which would also close the sessions: they have to be told first.
     const stopped = new Promise<void>((resolve) => Server.prototype.close.call(server, () => resolve()));
     // The highest possible stream number announces the end without cutting off requests that are under way.
-    for (const session of connections.sessions()) if (!session.destroyed) session.goaway(constants.NGHTTP2_NO_ERROR, 2 ** 31 - 1);
+    for (const session of connections.sessions())
+      if (!session.destroyed) session.goaway(constants.NGHTTP2_NO_ERROR, 2 ** 31 - 1);
     await new Promise<void>((resolve) => setImmediate(resolve));
     core.admission.stop();
     lean.endSubscriptions();
@@ -174,7 +179,10 @@ function http2Options(limits: RelayLimits): SecureServerOptions {
   };
 }
 
-function createTlsServer(settings: SecureServerOptions, tls: NonNullable<RelayOptions["tls"]>): ReturnType<typeof createSecureServer> {
+function createTlsServer(
+  settings: SecureServerOptions,
+  tls: NonNullable<RelayOptions["tls"]>,
+): ReturnType<typeof createSecureServer> {
   try {
     return createSecureServer({
       ...settings,
@@ -225,16 +233,30 @@ function listenError(cause: NodeJS.ErrnoException, host: string, port: number): 
   const where = `${urlHost(host)}:${port}`;
   switch (cause.code) {
     case "EADDRINUSE":
-      return new WiceError("address-in-use", `${where} is in use by another program; stop that one, or listen on another port`, { cause });
+      return new WiceError(
+        "address-in-use",
+        `${where} is in use by another program; stop that one, or listen on another port`,
+        { cause },
+      );
     case "EACCES":
     case "EPERM":
-      return new WiceError("address-in-use", `not permitted to listen on ${where}; use a port of 1024 or above, or run with the right to use it`, { cause });
+      return new WiceError(
+        "address-in-use",
+        `not permitted to listen on ${where}; use a port of 1024 or above, or run with the right to use it`,
+        { cause },
+      );
     case "EADDRNOTAVAIL":
-      return new WiceError("address-in-use", `${host} is not an address of this machine; listen on 0.0.0.0 or :: for all addresses`, { cause });
+      return new WiceError(
+        "address-in-use",
+        `${host} is not an address of this machine; listen on 0.0.0.0 or :: for all addresses`,
+        { cause },
+      );
     case "ENOTFOUND":
     case "EAI_AGAIN":
     case "EINVAL":
-      return new WiceError("invalid-argument", `${host} is not an address to listen on; give an IPv4 or IPv6 address`, { cause });
+      return new WiceError("invalid-argument", `${host} is not an address to listen on; give an IPv4 or IPv6 address`, {
+        cause,
+      });
     default:
       return new WiceError("internal", `cannot listen on ${where}`, { cause });
   }
@@ -249,6 +271,8 @@ function urlHost(address: string): string {
 
 /** From package.json, which lies two folders up both for sources and for what is published. */
 async function readVersion(): Promise<string> {
-  const { version } = JSON.parse(await readFile(new URL("../../package.json", import.meta.url), "utf8")) as { version: string };
+  const { version } = JSON.parse(await readFile(new URL("../../package.json", import.meta.url), "utf8")) as {
+    version: string;
+  };
   return version;
 }

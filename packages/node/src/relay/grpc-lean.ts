@@ -4,16 +4,21 @@
  * and time.
  */
 
+import {
+  constants,
+  type IncomingHttpHeaders,
+  type ServerHttp2Stream,
+  type ServerStreamResponseOptions,
+} from "node:http2";
 import { fromBinary } from "@bufbuild/protobuf";
 import { SubscribeParamsSchema } from "@wice/core/wire";
-import { constants, type IncomingHttpHeaders, type ServerHttp2Stream, type ServerStreamResponseOptions } from "node:http2";
 import type { Applicant } from "./admission.ts";
 import { keyFlaw, topicOf } from "./check-envelope.ts";
 import type { AddressState, Connections } from "./connections.ts";
 import type { RelayCore } from "./core.ts";
 import { createResultFrames, prefixBytes } from "./frames.ts";
 import { type GrpcStatus, timeoutMs, trailersOf } from "./grpc-status.ts";
-import { abandon, createSubscriber, endWhenWritten, greet, startHeartbeat, type Subscriber } from "./subscriber.ts";
+import { abandon, createSubscriber, endWhenWritten, greet, type Subscriber, startHeartbeat } from "./subscriber.ts";
 
 export interface LeanHandler {
   /** Serves the stream and returns true when it is a Publish or Subscribe in binary gRPC. */
@@ -40,7 +45,8 @@ interface Call {
   readonly subscribes: boolean;
   readonly contentType: string;
   readonly address: AddressState;
-  /** When the client gives up, by `performance.now()`. */
+  /** When it came, and when the client gives up, by `performance.now()`. */
+  readonly openedMs: number;
   readonly deadlineMs: number;
   /** The request as far as it has come: prefix and message, in memory of our own. */
   request: Buffer | undefined;
@@ -83,7 +89,8 @@ export function createLeanHandler(core: RelayCore, connections: Connections): Le
     endSubscriptions() {
       for (const subscriber of core.topics.all()) {
         const call = (subscriber.output as CallStream)[callKey];
-        if (call !== undefined) endSubscription(call, { code: "unavailable", message: "the relay stops; subscribe again" });
+        if (call !== undefined)
+          endSubscription(call, { code: "unavailable", message: "the relay stops; subscribe again" });
       }
     },
     stop: () => clearInterval(sweep),
@@ -107,6 +114,7 @@ function open(
     subscribes,
     contentType,
     address,
+    openedMs: nowMs,
     deadlineMs: nowMs + clientMs,
     request: undefined,
     received: 0,
@@ -216,7 +224,11 @@ function subscribe(call: Call, frame: Buffer): void {
   const topic = topicOf(Buffer.from(key.buffer, key.byteOffset, key.length));
   stream.on("close", onClose);
   if (call.deadlineMs !== Number.POSITIVE_INFINITY) {
-    call.timer = setTimeout(onDeadline, Math.max(1, Math.min(call.deadlineMs - performance.now(), 2 ** 31 - 1)), call).unref();
+    call.timer = setTimeout(
+      onDeadline,
+      Math.max(1, Math.min(call.deadlineMs - performance.now(), 2 ** 31 - 1)),
+      call,
+    ).unref();
   }
   const applicant: Applicant = {
     topic,
@@ -230,7 +242,9 @@ function subscribe(call: Call, frame: Buffer): void {
       const { maxSubscribeDelayMs } = handler.core.limits;
       refuse(call, {
         code: handler.core.draining ? "unavailable" : "resource-exhausted",
-        message: handler.core.draining ? "the relay stops; subscribe again" : "too many subscriptions of this key or address",
+        message: handler.core.draining
+          ? "the relay stops; subscribe again"
+          : "too many subscriptions of this key or address",
         retryAfterMs: Math.min(maxSubscribeDelayMs, 10_000),
       });
     },
@@ -302,6 +316,8 @@ function endLateRequests({ core, reading }: HandlerState): void {
   const nowMs = performance.now();
   for (const call of reading) {
     if (call.stream.destroyed) reading.delete(call);
-    else if (call.deadlineMs < nowMs) refuse(call, { code: "deadline-exceeded", message: "the request did not arrive in time" });
+    else if (Math.min(call.deadlineMs, call.openedMs + core.limits.maxRequestMs) < nowMs) {
+      refuse(call, { code: "deadline-exceeded", message: "the request did not arrive in time" });
+    }
   }
 }

@@ -22,7 +22,8 @@ export interface TurnCredentials {
 }
 
 const defaultTtlSeconds = 3_600;
-const usage = "write stun:HOST[:PORT], turn:USER:PASSWORD@HOST[:PORT][?transport=udp] or turn:HOST[:PORT]?secret=SECRET&ttl=1h";
+const usage =
+  "write stun:HOST[:PORT], turn:USER:PASSWORD@HOST[:PORT][?transport=udp] or turn:HOST[:PORT]?secret=SECRET&ttl=1h";
 
 /**
  * Reads the URL of a STUN or TURN server as the command line takes it: RFC 7064 or RFC 7065, and, as upstream has it,
@@ -39,21 +40,27 @@ const usage = "write stun:HOST[:PORT], turn:USER:PASSWORD@HOST[:PORT][?transport
  * ```
  */
 export function parseIceServer(text: string): IceServer {
-  const match = /^(stuns?|turns?):(?!\/\/)(?:([^@/?#]*)@)?(\[[^\]]*\]|[^:/?#[\]@]+)(?::(\d{1,5}))?(?:\?([^#]*))?$/i.exec(text.trim());
+  const match =
+    /^(stuns?|turns?):(?!\/\/)(?:([^@/?#]*)@)?(\[[^\]]*\]|[^:/?#[\]@]+)(?::(\d{1,5}))?(?:\?([^#]*))?$/i.exec(
+      text.trim(),
+    );
   if (match === null) throw invalid(`not the URL of a STUN or TURN server; ${usage}`);
   const scheme = (match[1] as string).toLowerCase();
   const [, , login, host = "", port, query = ""] = match;
   const isTurn = scheme.startsWith("turn");
   checkHost(host);
-  if (port !== undefined && (Number(port) < 1 || Number(port) > 65_535)) throw invalid("the port must be between 1 and 65535");
-  if (!isTurn && (login !== undefined || query !== "")) throw invalid("a STUN server has neither credentials nor parameters");
+  if (port !== undefined && (Number(port) < 1 || Number(port) > 65_535))
+    throw invalid("the port must be between 1 and 65535");
+  if (!isTurn && (login !== undefined || query !== ""))
+    throw invalid("a STUN server has neither credentials nor parameters");
   const { transport, secret, ttlSeconds } = readParameters(query);
   const [username, password] = readLogin(login);
   if (isTurn && secret === undefined && (username === undefined || password === undefined)) {
     throw invalid(`a TURN server needs credentials; ${usage}`);
   }
   if (secret !== undefined && password !== undefined) throw invalid("give a TURN server either a password or a secret");
-  if (secret === undefined && ttlSeconds !== undefined) throw invalid("ttl belongs to secret: a password does not expire");
+  if (secret === undefined && ttlSeconds !== undefined)
+    throw invalid("ttl belongs to secret: a password does not expire");
   const url = `${scheme}:${host}${port === undefined ? "" : `:${Number(port)}`}${transport === undefined ? "" : `?transport=${transport}`}`;
   return {
     url,
@@ -67,7 +74,11 @@ export function parseIceServer(text: string): IceServer {
  * Credentials of the TURN REST API (draft-uberti-behave-turn-rest): the user name is `<expiry>:<name>`, where the name
  * is usually a peer's public key in base64, and the password is the base64 HMAC-SHA1 of it.
  */
-export function turnRestCredentials(secret: string, name: { toString(): string }, expiresUnix: number): TurnCredentials {
+export function turnRestCredentials(
+  secret: string,
+  name: { toString(): string },
+  expiresUnix: number,
+): TurnCredentials {
   const username = `${Math.floor(expiresUnix)}:${name}`;
   return { username, password: createHmac("sha1", secret).update(username).digest("base64") };
 }

@@ -31,54 +31,61 @@ const field3 = 0x1a;
  * contents; keys of 32 bytes, a nonce of 24, a body of at least 16.
  */
 export function scanEnvelope(bytes: Uint8Array, start: number): ScannedEnvelope | undefined {
-  const end = bytes.length;
-  let sender = -1;
-  let recipient = -1;
-  let body = -1;
-  let bodyBytes = 0;
-  let nonce = -1;
-  let at = start;
-  while (at < end) {
-    const tag = bytes[at++] as number;
-    if (tag === field3) {
-      if (body !== -1) return undefined;
-      const size = scanLength(bytes, at, end);
-      if (size < 0) return undefined;
-      at += lengthOfLength(size);
-      const stop = at + size;
-      if (stop > end) return undefined;
-      while (at < stop) {
-        const inner = bytes[at++] as number;
-        const innerSize = scanLength(bytes, at, stop);
-        if (innerSize < 0) return undefined;
-        at += lengthOfLength(innerSize);
-        if (inner === field1) {
-          if (body !== -1 || innerSize < tagBytes) return undefined;
-          body = at;
-          bodyBytes = innerSize;
-        } else if (inner === field2) {
-          if (nonce !== -1 || innerSize !== nonceBytes) return undefined;
-          nonce = at;
-        } else return undefined;
-        at += innerSize;
-        if (at > stop) return undefined;
-      }
-      if (body === -1 || nonce === -1) return undefined;
-    } else {
-      if (bytes[at++] !== keyBytes) return undefined;
-      if (tag === field1) {
-        if (sender !== -1) return undefined;
-        sender = at;
-      } else if (tag === field2) {
-        if (recipient !== -1) return undefined;
-        recipient = at;
-      } else return undefined;
-      at += keyBytes;
-      if (at > end) return undefined;
-    }
+  const found = { sender: missing, recipient: missing, body: missing, bodyBytes: 0, nonce: missing };
+  for (let at = start; at < bytes.length; ) {
+    const next = scanField(bytes, at, found);
+    if (next === flawed) return undefined;
+    at = next;
   }
-  if (sender === -1 || recipient === -1 || body === -1) return undefined;
-  return { sender, recipient, body, bodyBytes, nonce };
+  const { sender, recipient, body } = found;
+  return sender === missing || recipient === missing || body === missing ? undefined : found;
+}
+
+const missing = -1;
+const flawed = -1;
+
+type Found = { -readonly [K in keyof ScannedEnvelope]: number };
+
+/** Notes the field of an envelope that starts at `at`. Returns where it stops, or {@link flawed}. */
+function scanField(bytes: Uint8Array, at: number, found: Found): number {
+  const size = scanLength(bytes, at + 1, bytes.length);
+  if (size < 0) return flawed;
+  const value = at + 1 + lengthOfLength(size);
+  const stop = value + size;
+  if (stop > bytes.length) return flawed;
+  switch (bytes[at]) {
+    case field1:
+      if (size !== keyBytes || found.sender !== missing) return flawed;
+      found.sender = value;
+      return stop;
+    case field2:
+      if (size !== keyBytes || found.recipient !== missing) return flawed;
+      found.recipient = value;
+      return stop;
+    case field3:
+      return found.body === missing && scanContents(bytes, value, stop, found) ? stop : flawed;
+    default:
+      return flawed;
+  }
+}
+
+/** Notes body and nonce of the contents between `start` and `end`, and whether they are all that there is. */
+function scanContents(bytes: Uint8Array, start: number, end: number, found: Found): boolean {
+  for (let at = start; at < end; ) {
+    const size = scanLength(bytes, at + 1, end);
+    if (size < 0) return false;
+    const value = at + 1 + lengthOfLength(size);
+    const tag = bytes[at];
+    if (tag === field1 && size >= tagBytes && found.body === missing) {
+      found.body = value;
+      found.bodyBytes = size;
+    } else if (tag === field2 && size === nonceBytes && found.nonce === missing) {
+      found.nonce = value;
+    } else return false;
+    at = value + size;
+    if (at > end) return false;
+  }
+  return found.body !== missing && found.nonce !== missing;
 }
 
 /** A length of up to three bytes (2 MiB) in its shortest form, or −1. */

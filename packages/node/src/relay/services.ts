@@ -1,7 +1,7 @@
 /** Everything that is not on the hot path, served by the generic Connect router. */
 
-import { arch, platform } from "node:os";
 import type { Http2ServerRequest, Http2ServerResponse } from "node:http2";
+import { arch, platform } from "node:os";
 import { Code, ConnectError, type ConnectRouter } from "@connectrpc/connect";
 import { connectNodeAdapter } from "@connectrpc/connect-node";
 import { publicKeyFlaw } from "@wice/core";

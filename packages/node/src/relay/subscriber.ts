@@ -142,7 +142,8 @@ function enqueue(subscriber: Subscriber, frame: Uint8Array): void {
   counters.queuedBytes += frame.length;
   while (subscriber.waiting > limits.maxQueuedEnvelopes) drop(subscriber, "queue-envelopes");
   while (subscriber.waitingBytes > limits.maxQueuedBytes) drop(subscriber, "queue-bytes");
-  while (counters.queuedBytes > limits.maxTotalQueuedBytes && subscriber.oldest !== undefined) drop(subscriber, "total-queue-bytes");
+  while (counters.queuedBytes > limits.maxTotalQueuedBytes && subscriber.oldest !== undefined)
+    drop(subscriber, "total-queue-bytes");
 }
 
 function drop(subscriber: Subscriber, reason: DropReason): void {
