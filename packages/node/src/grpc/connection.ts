@@ -53,8 +53,6 @@ export function openConnection(options: ConnectionOptions): Promise<Connection> 
     const socket = openSocket(settings);
     const session = connect(`${endpoint.tls ? "https" : "http"}://${where}`, {
       createConnection: () => socket,
-      // A server without a limit does not send one, and Node's own guess of 100 would let the 101st call hang.
-      peerMaxConcurrentStreams: 2 ** 31 - 1,
       settings: { enablePush: false },
     });
     const liveness = createLiveness({

@@ -74,7 +74,8 @@ export function createMessageReader({ maxBytes, onMessage, onOversized }: Messag
       return offset;
     }
     if (offset + length <= chunk.length) {
-      onMessage(chunk.subarray(offset, offset + length));
+      // Not `subarray`, which would hand a `Buffer` to those who were promised a `Uint8Array`.
+      onMessage(new Uint8Array(chunk.buffer, chunk.byteOffset + offset, length));
       return offset + length;
     }
     message = new Uint8Array(length);
