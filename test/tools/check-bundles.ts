@@ -1,7 +1,6 @@
 /** Neutral packages stay neutral: every subpath of theirs bundles for a browser, and reaches nothing of Node's. */
 
 import { isBuiltin } from "node:module";
-import { stripVTControlCharacters } from "node:util";
 import { type Plugin, rolldown } from "rolldown";
 import { root } from "./command.ts";
 import { allPackages } from "./workspace.ts";
@@ -42,7 +41,7 @@ async function bundle(entry: string): Promise<string[]> {
     platform: "browser",
     plugins: [gate],
     onLog: (level, { code, message }) => {
-      if (level === "warn") flaws.push(`${code}: ${stripVTControlCharacters(message)}`);
+      if (level === "warn") flaws.push(`${code}: ${message}`);
     },
   });
   const { output } = await build.generate({ format: "esm" });

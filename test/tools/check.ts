@@ -4,6 +4,7 @@
  * To add a check, add a line to the table. A step fails by throwing; what it throws is printed.
  */
 
+import { stripVTControlCharacters } from "node:util";
 import { checkBundles } from "./check-bundles.ts";
 import { checkGenerated } from "./check-generated.ts";
 import { checkLockfile, checkMachinePaths, checkVersions } from "./check-manifests.ts";
@@ -72,7 +73,7 @@ async function runStep(
       console.log(`  ok      ${name} (${seconds(start)})`);
       return { name, outcome: "passed" };
     } catch (error) {
-      const reason = error instanceof Error ? error.message : String(error);
+      const reason = stripVTControlCharacters(error instanceof Error ? error.message : String(error));
       console.log(`  FAILED  ${name} (${seconds(start)})\n${reason.replace(/^/gm, "    ")}`);
       return { name, outcome: "failed" };
     }
