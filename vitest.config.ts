@@ -21,6 +21,7 @@ export default defineConfig({
       suite("unit", "packages/*/test/**/*.test.ts"),
       suite("docs", "test/docs/**/*.test.ts"),
       suite("cli", "test/cli/**/*.test.ts", { testTimeout: 60_000 }),
+      suite("e2e", "test/e2e/**/*.test.ts", { testTimeout: 60_000 }),
       suite("interop", "test/interop/**/*.test.ts", { testTimeout: 60_000 }),
       suite("faults", "test/faults/**/*.test.ts", { testTimeout: 180_000 }),
     ],

@@ -24,15 +24,16 @@ export interface StepResult {
 }
 
 const steps: readonly Step[] = [
-  { name: "types", run: () => run("tsc", ["-b"]) },
+  { name: "build", run: () => run("npm", ["run", "--silent", "build"]) },
+  { name: "types", run: () => run("tsc", ["-b"]), after: ["build"] },
   { name: "format and lint", run: () => run("biome", ["check", "--error-on-warnings", "--max-diagnostics=200"]) },
   { name: "proto lint", run: () => run("buf", ["lint", "proto"]) },
   { name: "proto format", run: () => run("buf", ["format", "--diff", "--exit-code", "proto"]) },
   { name: "proto breaking", run: () => run("buf", ["breaking", "proto", "--against", "proto/baseline.binpb"]) },
   { name: "generated code", run: checkGenerated },
   { name: "unused code", run: () => run("knip", ["--no-config-hints"]) },
-  { name: "packages", run: checkTarballs, after: ["types"] },
-  { name: "bundles", run: checkBundles, after: ["types"] },
+  { name: "packages", run: checkTarballs, after: ["build"] },
+  { name: "bundles", run: checkBundles, after: ["build"] },
   { name: "versions", run: checkVersions },
   { name: "lockfile", run: checkLockfile },
   { name: "machine paths", run: checkMachinePaths },

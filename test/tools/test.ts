@@ -23,6 +23,7 @@ const suites: readonly Suite[] = [
   vitest("unit"),
   vitest("docs"),
   vitest("cli"),
+  vitest("e2e"),
   vitest("interop"),
   vitest("faults"),
 ];
