@@ -8,7 +8,7 @@ import { createServer, type ServerHttp2Stream } from "node:http2";
 import { reportTo } from "./report.ts";
 
 const answer = Buffer.alloc(5);
-const frame = Buffer.alloc(5 + Number(process.env["ENVELOPE_BYTES"]));
+const frame = Buffer.alloc(5 + Number(process.env.ENVELOPE_BYTES));
 frame.writeUInt32BE(frame.length - 5, 1);
 let subscriber: ServerHttp2Stream | undefined;
 

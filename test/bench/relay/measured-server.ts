@@ -8,6 +8,7 @@ import type { Usage } from "./report.ts";
 export interface MeasuredServer {
   readonly url: string;
   usage(): Promise<Usage>;
+  /** SIGKILL. Idempotent. */
   stop(): Promise<void>;
 }
 
@@ -26,6 +27,7 @@ export async function startServer(file: string, env: Record<string, string> = {}
       return usage;
     },
     async stop() {
+      if (child.exitCode !== null || child.signalCode !== null) return;
       const exit = once(child, "exit");
       child.kill("SIGKILL");
       await exit;

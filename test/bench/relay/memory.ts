@@ -19,7 +19,11 @@ async function subscribe(session: ClientHttp2Session): Promise<void> {
 }
 
 /** Bytes by which the server's resident memory and heap grow, for each of `count` subscriptions. */
-async function growth(server: MeasuredServer, count: number, open: (index: number) => ClientHttp2Session): Promise<number> {
+async function growth(
+  server: MeasuredServer,
+  count: number,
+  open: (index: number) => ClientHttp2Session,
+): Promise<number> {
   await subscribe(open(0));
   const before = await server.usage();
   for (let done = 1; done <= count; done += 500) {
@@ -33,7 +37,9 @@ async function growth(server: MeasuredServer, count: number, open: (index: numbe
 for (const file of ["./relay-server.ts", "./baseline-server.ts"]) {
   const server = await startServer(file, { ENVELOPE_BYTES: "300" });
   const session = connect(server.url);
-  console.log(`${file}: ${shared} streams on one connection: ${(await growth(server, shared, () => session)).toFixed(1)} KB each`);
+  console.log(
+    `${file}: ${shared} streams on one connection: ${(await growth(server, shared, () => session)).toFixed(1)} KB each`,
+  );
   session.destroy();
   await server.stop();
   const other = await startServer(file, { ENVELOPE_BYTES: "300" });

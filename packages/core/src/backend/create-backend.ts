@@ -146,8 +146,14 @@ export function createBackend(transport: EnvelopeTransport, options: BackendOpti
         const box = mailbox(pair.ours);
         if (until === "delivered") return box.deliver(pair.theirs, message, { signal, recipientInstance });
         // Go daemons crash on a message to a group key that has no peer.
-        const sent = group === true && message.peer === undefined ? withFields(message, { peer: create(PeerDescriptionSchema) }) : message;
-        const { subscribers } = await handOver(await box.seal(pair.theirs, sent, { signal, recipientInstance }), signal);
+        const sent =
+          group === true && message.peer === undefined
+            ? withFields(message, { peer: create(PeerDescriptionSchema) })
+            : message;
+        const { subscribers } = await handOver(
+          await box.seal(pair.theirs, sent, { signal, recipientInstance }),
+          signal,
+        );
         return { subscribers };
       });
     },

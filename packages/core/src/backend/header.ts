@@ -1,7 +1,7 @@
 /** The header of a message: direction, instances, sequence. Written and checked here only. */
 
-import { fromHex, toHex } from "../bytes.ts";
 import { create } from "@bufbuild/protobuf";
+import { fromHex, toHex } from "../bytes.ts";
 import { type Header, HeaderSchema, Role as WireRole } from "../gen/wice/v1/message_pb.ts";
 import type { Role } from "../role.ts";
 import type { DropReason, Instance } from "./backend.ts";

@@ -1,18 +1,25 @@
 /** One of our keys: what is sent from it, what arrives for it, and who gets that. */
 
+import { disposable } from "../async/disposable.ts";
 import { createQueue, type Queue } from "../async/queue.ts";
 import { abortable, onAbort } from "../async/signal.ts";
 import type { TokenBucket } from "../async/token-bucket.ts";
 import { openWith, sealWith } from "../box.ts";
 import { toHex } from "../bytes.ts";
-import { disposable } from "../async/disposable.ts";
 import type { Envelope } from "../envelope.ts";
 import { WiceError } from "../errors.ts";
 import { decodeMessage, encodeMessage, type Message, type MessageInit, withFields } from "../message.ts";
 import type { PrivateKey } from "../private-key.ts";
 import { PublicKey } from "../public-key.ts";
 import type { TransportReceipt } from "../transport/transport.ts";
-import type { DropReason, Instance, PublishReceipt, ReceivedMessage, SubscribeOptions, Subscription } from "./backend.ts";
+import type {
+  DropReason,
+  Instance,
+  PublishReceipt,
+  ReceivedMessage,
+  SubscribeOptions,
+  Subscription,
+} from "./backend.ts";
 import { type HeaderFields, readHeader, writeHeader } from "./header.ts";
 import { createLink, type LinkDependencies } from "./link.ts";
 import { createOutbox, type DeliverOptions, type Outbox, undelivered } from "./outbox.ts";
@@ -48,9 +55,11 @@ interface Subscriber {
 }
 
 export function createMailbox(ours: PrivateKey, dependencies: MailboxDependencies): Mailbox {
-  const { clock, random, retry, transport, instance, onDrop } = dependencies;
+  const { clock, random, retry, transport, instance, onDrop, onStatus } = dependencies;
   const remotes = createRemotes(ours, dependencies.strangerBudget, dependencies);
   const exchanges = new WeakMap<Remote, { readonly outbox: Outbox; readonly receipts: Receipts }>();
+  /** Those with deliveries that are pending. */
+  const delivering = new Set<Outbox>();
   /** By the sender they want, as text. */
   const subscribers = new Map<string, Set<Subscriber>>();
   const anybody = PublicKey.any.toString();
@@ -196,6 +205,10 @@ export function createMailbox(ours: PrivateKey, dependencies: MailboxDependencie
       }
       if (reason !== undefined) onDrop(reason);
     },
+    onStatus(status) {
+      if (status.type === "subscribed") for (const outbox of delivering) outbox.hurry();
+      onStatus(status);
+    },
     onRefused: (error) => fail(error),
   });
 
@@ -232,7 +245,13 @@ export function createMailbox(ours: PrivateKey, dependencies: MailboxDependencie
         } catch (cause) {
           throw undelivered(false, cause);
         }
-        return await exchange(remote).outbox.deliver(message, options);
+        const { outbox } = exchange(remote);
+        delivering.add(outbox);
+        try {
+          return await outbox.deliver(message, options);
+        } finally {
+          if (!outbox.busy) delivering.delete(outbox);
+        }
       } finally {
         release();
       }

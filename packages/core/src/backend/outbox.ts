@@ -2,7 +2,7 @@
 
 import { type Backoff, type BackoffOptions, createBackoff } from "../async/backoff.ts";
 import type { Clock, Timer } from "../async/clock.ts";
-import { abortable, onAbort } from "../async/signal.ts";
+import { onAbort } from "../async/signal.ts";
 import type { RandomBytes } from "../bytes.ts";
 import { isWiceError, WiceError } from "../errors.ts";
 import type { MessageInit } from "../message.ts";
@@ -47,6 +47,8 @@ export interface Outbox {
   acknowledged(from: Instance, sequences: readonly number[]): void;
   /** `from` has sent something that proves that it lives. */
   heard(from: Instance): void;
+  /** Sends again at once what waits: the way to the peer was just made anew. */
+  hurry(): void;
 }
 
 interface Delivery {
@@ -66,7 +68,8 @@ interface Delivery {
 
 export function createOutbox({ clock, random, retry, send, nextSequence }: OutboxDependencies): Outbox {
   const deliveries = new Map<number, Delivery>();
-  const waitingForRoom = new Set<() => void>();
+  /** Deliveries for which there is no room yet. */
+  const waiting = new Set<() => void>();
   let newest = 0;
   /** The instance that deliveries go to. */
   let target: Instance | undefined;
@@ -74,7 +77,9 @@ export function createOutbox({ clock, random, retry, send, nextSequence }: Outbo
   let suspect = false;
   /** Another instance, which answered while the target was suspect. */
   let candidate: Instance | undefined;
-  let question: { readonly delays: Backoff; readonly stop: AbortController; dueAt: number; sending: boolean } | undefined;
+  let question:
+    | { readonly delays: Backoff; readonly stop: AbortController; dueAt: number; sending: boolean }
+    | undefined;
   let alarm: { readonly at: number; readonly timer: Timer } | undefined;
 
   const wakeAt = (at: number): void => {
@@ -171,7 +176,7 @@ export function createOutbox({ clock, random, retry, send, nextSequence }: Outbo
 
   const remove = (delivery: Delivery): boolean => {
     const removed = deliveries.delete(delivery.sequence);
-    for (const enter of waitingForRoom) enter();
+    admit();
     if (deliveries.size === 0) {
       stopAsking();
       alarm?.timer.cancel();
@@ -186,20 +191,12 @@ export function createOutbox({ clock, random, retry, send, nextSequence }: Outbo
 
   const span = (): number => newest - (deliveries.keys().next().value ?? newest);
 
-  const makeRoom = async (signal: AbortSignal): Promise<void> => {
-    while (span() >= maxSpan) {
-      let enter = (): void => {};
-      const room = new Promise<void>((resolve) => {
-        enter = resolve;
-        waitingForRoom.add(enter);
-      });
-      try {
-        await abortable(room, signal);
-      } catch (cause) {
-        throw undelivered(false, cause);
-      } finally {
-        waitingForRoom.delete(enter);
-      }
+  /** Starts what waits, first come first, for as long as there is room. */
+  const admit = (): void => {
+    for (const start of waiting) {
+      if (span() >= maxSpan) return;
+      waiting.delete(start);
+      start();
     }
   };
 
@@ -207,25 +204,42 @@ export function createOutbox({ clock, random, retry, send, nextSequence }: Outbo
     get busy() {
       return deliveries.size > 0;
     },
-    async deliver(message, options) {
-      await makeRoom(options.signal);
-      newest = nextSequence();
-      const sequence = newest;
-      let forget = (): void => {};
-      try {
-        return await new Promise<PublishReceipt>((resolve, reject) => {
-          const delays = createBackoff(retry, random);
-          const delivery: Delivery = {
-            ...{ message, sequence, options, resolve, reject, delays },
-            ...{ exposed: false, sending: false, sentTo: undefined, misses: 0, dueAt: 0 },
-          };
-          deliveries.set(sequence, delivery);
-          forget = onAbort(options.signal, () => fail(delivery, options.signal.reason));
-          if (deliveries.has(sequence)) advance(delivery);
+    deliver(message, options) {
+      const { signal } = options;
+      return new Promise<PublishReceipt>((resolve, reject) => {
+        if (signal.aborted) {
+          reject(undelivered(false, signal.reason));
+          return;
+        }
+        let delivery: Delivery | undefined;
+        const forget = onAbort(signal, () => {
+          if (delivery !== undefined) {
+            fail(delivery, signal.reason);
+          } else if (waiting.delete(start)) {
+            forget();
+            reject(undelivered(false, signal.reason));
+          }
         });
-      } finally {
-        forget();
-      }
+        const start = (): void => {
+          newest = nextSequence();
+          delivery = {
+            ...{ message, sequence: newest, options, delays: createBackoff(retry, random) },
+            ...{ exposed: false, sending: false, sentTo: undefined, misses: 0, dueAt: 0 },
+            resolve(receipt) {
+              forget();
+              resolve(receipt);
+            },
+            reject(error) {
+              forget();
+              reject(error);
+            },
+          };
+          deliveries.set(delivery.sequence, delivery);
+          advance(delivery);
+        };
+        waiting.add(start);
+        admit();
+      });
     },
     acknowledged(from, sequences) {
       for (const sequence of sequences) {
@@ -238,17 +252,31 @@ export function createOutbox({ clock, random, retry, send, nextSequence }: Outbo
     heard(from) {
       if (target === undefined) retarget(from);
     },
+    hurry() {
+      if (question !== undefined) question.dueAt = 0;
+      for (const delivery of deliveries.values()) {
+        delivery.dueAt = 0;
+        delivery.delays.reset();
+        advance(delivery);
+      }
+    },
   };
 }
 
 /** The error of a delivery that ended without a receipt; `exposed`: an attempt may have reached somebody. */
 export function undelivered(exposed: boolean, cause: unknown): unknown {
   if (exposed) {
-    return new WiceError("delivery-unknown", "no receipt came: the recipient may or may not have taken the message", { cause });
+    return new WiceError("delivery-unknown", "no receipt came: the recipient may or may not have taken the message", {
+      cause,
+    });
   }
   if (isWiceError(cause) && !cause.retryable && cause.code !== "closed") return cause;
-  return new WiceError("not-delivered", "no instance of the recipient answered: nobody is subscribed there, or it cannot be reached", {
-    cause,
-    retryable: true,
-  });
+  return new WiceError(
+    "not-delivered",
+    "no instance of the recipient answered: nobody is subscribed there, or it cannot be reached",
+    {
+      cause,
+      retryable: true,
+    },
+  );
 }

@@ -1,7 +1,7 @@
 /** Tells a peer what was taken of it: one receipt at a time, and what comes meanwhile goes into the next. */
 
-import type { MessageInit } from "../message.ts";
 import { fromHex } from "../bytes.ts";
+import type { MessageInit } from "../message.ts";
 import type { Instance } from "./backend.ts";
 
 const maxInstances = 16;

@@ -64,7 +64,10 @@ export function backendCompliance(subject: BackendComplianceSubject): readonly C
         const senders = new Set(received.map(({ sender }) => sender.toString()));
         ensure(senders.size === peers.length - 1, "one message from each other peer arrives");
         const own = `for ${peers[index]?.key.publicKey}`;
-        ensure(received.every(({ message }) => text(message.payload) === own), "and it is the one for this peer");
+        ensure(
+          received.every(({ message }) => text(message.payload) === own),
+          "and it is the one for this peer",
+        );
       }
       await soon("the publishers", Promise.all(all));
     },
@@ -123,7 +126,11 @@ export function backendCompliance(subject: BackendComplianceSubject): readonly C
     "delivery to nobody fails with a type": async ({ connect }) => {
       const [alice, bob] = [peer(connect()), peer(connect())];
       const options = { until: "delivered", timeoutMs: 300 } as const;
-      await rejectsWith("not-delivered", "delivery", alice.backend.publish(pair(alice, bob), { payload: bytes("x") }, options));
+      await rejectsWith(
+        "not-delivered",
+        "delivery",
+        alice.backend.publish(pair(alice, bob), { payload: bytes("x") }, options),
+      );
     },
 
     "an application that does not read is not acknowledged for": async ({ connect }) => {
@@ -131,7 +138,10 @@ export function backendCompliance(subject: BackendComplianceSubject): readonly C
       const subscription = await bob.backend.subscribe(pair(bob, alice), { maxQueuedMessages: 1 });
       await soon("the first delivery", send(alice, bob, "first", "delivered"));
       const second = send(alice, bob, "second", "delivered");
-      const early = await Promise.race([second, new Promise<"waits">((resolve) => void setTimeout(resolve, 150, "waits"))]);
+      const early = await Promise.race([
+        second,
+        new Promise<"waits">((resolve) => void setTimeout(resolve, 150, "waits")),
+      ]);
       ensure(early === "waits", "the second delivery waits for room");
       ensure(text((await next(subscription)).message.payload) === "first", "the first message is there");
       ensure(text((await next(subscription)).message.payload) === "second", "the second follows");
@@ -156,11 +166,20 @@ export function backendCompliance(subject: BackendComplianceSubject): readonly C
       aborted.abort(reason);
       const { signal } = aborted;
       const message = { payload: bytes("x") };
-      ensure((await rejection("publish", alice.backend.publish(pair(alice, bob), message, { signal }))) === reason, "publish");
-      ensure((await rejection("subscribe", bob.backend.subscribe(pair(bob, alice), { signal }))) === reason, "subscribe");
+      ensure(
+        (await rejection("publish", alice.backend.publish(pair(alice, bob), message, { signal }))) === reason,
+        "publish",
+      );
+      ensure(
+        (await rejection("subscribe", bob.backend.subscribe(pair(bob, alice), { signal }))) === reason,
+        "subscribe",
+      );
 
       const later = new AbortController();
-      const delivery = rejection("delivery", alice.backend.publish(pair(alice, bob), message, { until: "delivered", signal: later.signal }));
+      const delivery = rejection(
+        "delivery",
+        alice.backend.publish(pair(alice, bob), message, { until: "delivered", signal: later.signal }),
+      );
       const subscription = await bob.backend.subscribe(pair(bob, peer(bob.backend)), { signal: later.signal });
       const waiting = rejection("iteration", subscription[Symbol.asyncIterator]().next());
       later.abort(reason);
@@ -228,9 +247,15 @@ export function backendCompliance(subject: BackendComplianceSubject): readonly C
       for (const each of subscriptions) ensure(text((await next(each)).message.payload) === "both", "both get it");
       await alice.backend.publish(to, { payload: bytes("phone") }, { recipientInstance: phone.instance });
       await alice.backend.publish(to, { payload: bytes("end") });
-      const [onTab, onPhone] = [await take(subscriptions[0] as Subscription, 1), await take(subscriptions[1] as Subscription, 2)];
+      const [onTab, onPhone] = [
+        await take(subscriptions[0] as Subscription, 1),
+        await take(subscriptions[1] as Subscription, 2),
+      ];
       ensure(onTab.map(({ message }) => text(message.payload)).join() === "end", "the other instance ignores it");
-      ensure(onPhone.some(({ message, fresh }) => text(message.payload) === "phone" && fresh), "the named one takes it as fresh");
+      ensure(
+        onPhone.some(({ message, fresh }) => text(message.payload) === "phone" && fresh),
+        "the named one takes it as fresh",
+      );
     },
   };
 

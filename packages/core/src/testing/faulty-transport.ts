@@ -47,7 +47,10 @@ export interface FaultyTransportOptions {
 const maxRecordings = 1024;
 
 /** Wraps a transport. It owns and closes the wrapped one. */
-export function createFaultyTransport(transport: EnvelopeTransport, options: FaultyTransportOptions = {}): FaultyTransport {
+export function createFaultyTransport(
+  transport: EnvelopeTransport,
+  options: FaultyTransportOptions = {},
+): FaultyTransport {
   const { clock = systemClock, random = createSeededRandom(options.seed ?? 1) } = options;
   let faults = options.faults ?? {};
   const recordings: Envelope[] = [];

@@ -126,8 +126,10 @@ export function transportCompliance(subject: ComplianceSubject<TransportFixture>
       const transport = connect();
       const subscription = await transport.subscribe(recipient);
       await transport.publish(newEnvelope(recipient, 50));
-      for await (const _ of subscription) break;
-      const again = await soon("the next step", subscription[Symbol.asyncIterator]().next());
+      const iterator = subscription[Symbol.asyncIterator]();
+      await soon("the envelope", iterator.next());
+      await soon("leaving", Promise.resolve(iterator.return?.()));
+      const again = await soon("the next step", iterator.next());
       ensure(again.done === true, "iteration stays ended");
     },
 

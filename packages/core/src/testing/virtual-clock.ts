@@ -42,7 +42,8 @@ export function createVirtualClock({ limitMs = 86_400_000 }: VirtualClockOptions
   const next = (): Scheduled | undefined => {
     let first: Scheduled | undefined;
     for (const timer of timers) {
-      if (first === undefined || timer.at < first.at || (timer.at === first.at && timer.order < first.order)) first = timer;
+      if (first === undefined || timer.at < first.at || (timer.at === first.at && timer.order < first.order))
+        first = timer;
     }
     return first;
   };
