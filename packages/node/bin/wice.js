@@ -4,7 +4,8 @@
 const [major, minor] = process.versions.node.split(".").map(Number);
 
 if (major > 22 || (major === 22 && minor >= 19)) {
-  await import("../dist/cli/main.js");
+  const { main, processIo } = await import("#cli");
+  process.exitCode = await main(process.argv.slice(2), processIo());
 } else {
   console.error(`wice: needs Node 22.19 or newer, and this is Node ${process.versions.node}`);
   process.exitCode = 1;

@@ -1,0 +1,18 @@
+/** Options that several commands have. */
+
+export const keyOption = {
+  value: "FILE",
+  required: true,
+  help: "the file that holds our private key; others must not be able\nto read it (- reads it from stdin)",
+} as const;
+
+export const relayOption = {
+  value: "URL",
+  required: true,
+  help: "the signaling server: http://HOST:PORT, https://HOST,\ngrpc://HOST:PORT?insecure=true or grpcs://HOST:PORT",
+} as const;
+
+export const maxEnvelopeBytesOption = {
+  value: "N",
+  help: "the largest envelope to send and to accept (65536); not more\nthan the relay takes",
+} as const;
