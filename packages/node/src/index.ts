@@ -1,4 +1,11 @@
-export { type GrpcEndpoint, parseGrpcUrl } from "./grpc/endpoint.ts";
+// Keys
+export { generatePrivateKey, importPrivateKey, parsePrivateKey } from "./private-key.ts";
+export { readKeyFile, writeKeyFile } from "./key-file.ts";
+export { nodeX25519 } from "./node-x25519.ts";
+
+// Transports
+export { type NodeTransportsOptions, nodeTransports } from "./node-transports.ts";
+export { createGrpcTransport, type GrpcDropped, type GrpcTransport } from "./grpc/transport.ts";
 export { grpcFactory } from "./grpc/factory.ts";
 export type { GrpcClientOptions, GrpcTransportOptions } from "./grpc/options.ts";
-export { createGrpcTransport, type GrpcDropped, type GrpcTransport } from "./grpc/transport.ts";
+export { type GrpcEndpoint, parseGrpcUrl } from "./grpc/endpoint.ts";

@@ -50,7 +50,6 @@ export function subscribe(connection: Connection, options: SubscribeCall): Promi
     const waiting: Waiting[] = [];
     const overListeners: (() => void)[] = [];
     let live = false;
-    let iterated = false;
     let paused = false;
     let ended: { error?: unknown } | undefined;
     let heartbeats: NodeJS.Timeout | undefined;
@@ -115,28 +114,25 @@ export function subscribe(connection: Connection, options: SubscribeCall): Promi
       onOversized: () => onDropped("oversized"),
     });
 
-    const subscription: LiveSubscription = {
-      [Symbol.asyncIterator]() {
-        if (iterated) throw new WiceError("invalid-argument", "a subscription can be iterated once");
-        iterated = true;
-        return {
-          next: () =>
-            new Promise((resolve, reject) => {
-              const envelope = queue.shift();
-              if (paused && queue.length === 0) {
-                paused = false;
-                call?.resume();
-              }
-              if (envelope !== undefined) resolve({ done: false, value: envelope });
-              else if (ended !== undefined) deliverEnd({ resolve, reject });
-              else waiting.push({ resolve, reject });
-            }),
-          async return() {
-            stop({});
-            return done;
-          },
-        };
+    const iterator: AsyncIterator<Envelope, undefined> = {
+      next: () =>
+        new Promise((resolve, reject) => {
+          const envelope = queue.shift();
+          if (paused && queue.length === 0) {
+            paused = false;
+            call?.resume();
+          }
+          if (envelope !== undefined) resolve({ done: false, value: envelope });
+          else if (ended !== undefined) deliverEnd({ resolve, reject });
+          else waiting.push({ resolve, reject });
+        }),
+      async return() {
+        stop({});
+        return done;
       },
+    };
+    const subscription: LiveSubscription = {
+      [Symbol.asyncIterator]: () => iterator,
       async close() {
         stop({});
       },

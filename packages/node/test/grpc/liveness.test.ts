@@ -44,7 +44,7 @@ describe("a silent connection in use", () => {
       (request) => {
         good(request);
         const { session } = request.stream;
-        if (session) policies.get(session)?.sent();
+        if (session) policies.get(session as ServerHttp2Session)?.sent();
       },
       { onSession: (session) => void policies.set(session, grpcGoPolicy(session)) },
     );
