@@ -118,7 +118,7 @@ func (s *server) commands() {
 		change()
 		return nil, nil
 	}
-	// stall accepts subscriptions, but never sends the first envelope.
+	// stall accepts subscriptions, but sends no first envelope until it ends.
 	on(s.out, "stall", func(a flagArgs) (any, error) { return set(func() { s.stalled = a.On }) })
 	// noBuildInfo is a server of before GetBuildInfo.
 	on(s.out, "noBuildInfo", func(a flagArgs) (any, error) { return set(func() { s.noInfo = a.On }) })
@@ -261,7 +261,6 @@ func (s *server) Subscribe(params *wire.SubscribeParams, stream grpc.ServerStrea
 
 	s.mu.Lock()
 	s.live[one] = struct{}{}
-	stalled := s.stalled
 	s.mu.Unlock()
 	s.out.emit("subscribe", fields{
 		"key": k, "unknownBytes": unknownBytes(params.ProtoReflect()), "metadata": incoming(stream.Context()),
@@ -273,15 +272,17 @@ func (s *server) Subscribe(params *wire.SubscribeParams, stream grpc.ServerStrea
 		s.out.emit("unsubscribe", fields{"key": k})
 	}()
 
-	if !stalled {
-		if err := stream.Send(&wire.Envelope{}); err != nil {
-			return err
-		}
-	}
+	confirmed := false
 	for {
+		stalled, held := s.faults(k)
+		if !confirmed && !stalled {
+			if err := stream.Send(&wire.Envelope{}); err != nil {
+				return err
+			}
+			confirmed = true
+		}
 		queue := one.queue
-		held := s.holding(k)
-		if stalled || held != nil {
+		if !confirmed || held != nil {
 			queue = nil
 		}
 		select {
@@ -290,7 +291,7 @@ func (s *server) Subscribe(params *wire.SubscribeParams, stream grpc.ServerStrea
 				return err
 			}
 		case <-held:
-		case <-time.After(50 * time.Millisecond): // To see whether somebody holds the key.
+		case <-time.After(50 * time.Millisecond): // To see whether a fault has come or gone.
 		case err := <-one.end:
 			return err
 		case <-stream.Context().Done():
@@ -299,10 +300,10 @@ func (s *server) Subscribe(params *wire.SubscribeParams, stream grpc.ServerStrea
 	}
 }
 
-func (s *server) holding(k key) chan struct{} {
+func (s *server) faults(k key) (stalled bool, held chan struct{}) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	return s.held[k]
+	return s.stalled, s.held[k]
 }
 
 func (s *server) Publish(ctx context.Context, envelope *wire.Envelope) (*wire.Empty, error) {
