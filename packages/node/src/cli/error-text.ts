@@ -10,7 +10,7 @@ export function errorLines(error: unknown, env: Readonly<Record<string, string |
 }
 
 function errorLine(error: unknown): string {
-  if (error instanceof UsageError) return `${error.message} (--help tells more)`;
+  if (error instanceof UsageError) return error.message;
   if (isWiceError(error)) return error.message;
   const kind = error instanceof Error ? error.name : typeof error;
   // Not its text: that of a defect may hold anything.

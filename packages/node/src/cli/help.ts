@@ -53,7 +53,7 @@ export function commandHelp(command: Command, style: Style): string {
 }
 
 /** `wice publish PEER --key FILE --relay URL [OPTIONS]` */
-function usage({ name, positionals, options }: Command): string {
+export function usage({ name, positionals, options }: Command): string {
   const entries = Object.entries(options);
   const required = entries.filter(([, { required }]) => required).map(([option, { value }]) => `--${option} ${value}`);
   const more = entries.length > required.length ? ["[OPTIONS]"] : [];

@@ -1,6 +1,6 @@
 /** `wice key generate` */
 
-import { generatePrivateKey } from "@wice/core";
+import { generatePrivateKey } from "../private-key.ts";
 import { type Command, defineCommand } from "./command.ts";
 import { printKey } from "./print-key.ts";
 

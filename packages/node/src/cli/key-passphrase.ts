@@ -2,6 +2,7 @@
 
 import { WiceError } from "@wice/core";
 import { privateKeyFromPassphrase } from "@wice/core/passphrase";
+import { nodeX25519 } from "../node-x25519.ts";
 import { type Command, defineCommand } from "./command.ts";
 import { printKey } from "./print-key.ts";
 import { readSecret } from "./read-secret.ts";
@@ -24,6 +25,10 @@ export const keyPassphrase: Command = defineCommand({
     if (passphrase === undefined || passphrase === "") {
       throw new WiceError("invalid-argument", "the passphrase is empty; give it on stdin, in one line");
     }
-    return await printKey(await privateKeyFromPassphrase(passphrase, { signal }), invocation.options.out, invocation);
+    return await printKey(
+      await privateKeyFromPassphrase(passphrase, { signal, x25519: nodeX25519 }),
+      invocation.options.out,
+      invocation,
+    );
   },
 });

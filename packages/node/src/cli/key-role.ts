@@ -4,7 +4,7 @@ import { electRole } from "@wice/core";
 import { type Command, defineCommand } from "./command.ts";
 import { exitCode } from "./exit-code.ts";
 import { readKeyOption } from "./key-option.ts";
-import { parsePeer } from "./peer-argument.ts";
+import { checkOther, parsePeer } from "./peer-argument.ts";
 import { keyOption } from "./shared-options.ts";
 
 export const keyRole: Command = defineCommand({
@@ -19,6 +19,7 @@ export const keyRole: Command = defineCommand({
   async run({ positionals, options, io, out, signal }) {
     const other = parsePeer("OTHER", positionals[0] ?? "");
     const { publicKey } = await readKeyOption(options.key, io, { signal });
+    checkOther("OTHER", other, publicKey);
     await out.line(electRole(publicKey, other));
     return exitCode.ok;
   },

@@ -83,8 +83,7 @@ function findCommand(argv: readonly string[]): { command: Command | undefined; r
   if (group.length === 0)
     throw unknownCommand("wice", first, [...new Set(commands.map(({ name }) => name.split(" ")[0] ?? ""))]);
   if (second === "--help" || second === "-h") return { command: undefined, rest: ["--help"] };
-  if (second === undefined || second.startsWith("-"))
-    throw new UsageError(`wice ${first} needs one of ${group.join(", ")}`);
+  if (second === undefined || second.startsWith("-")) throw new UsageError(`${first} needs one of ${group.join(", ")}`);
   throw unknownCommand(`wice ${first}`, second, group);
 }
 

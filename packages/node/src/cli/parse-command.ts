@@ -2,6 +2,7 @@
 
 import { parseArgs } from "node:util";
 import type { Command, Option, Options, OptionValues } from "./command.ts";
+import { usage } from "./help.ts";
 import { nearest } from "./nearest.ts";
 import { UsageError } from "./usage-error.ts";
 
@@ -40,7 +41,7 @@ export function parseCommand(command: Command, args: readonly string[]): Parsed 
     given.set(token.name, values);
   }
   checkPositionals(command, positionals.length);
-  return { help: false, positionals, options: collect(command.options, given) };
+  return { help: false, positionals, options: collect(command, given) };
 }
 
 function parserOptions(options: Options): Record<string, { type: "string" | "boolean" }> {
@@ -65,19 +66,21 @@ function checkValue(
   return value;
 }
 
-function checkPositionals({ positionals: wanted }: Command, count: number): void {
+function checkPositionals(command: Command, count: number): void {
+  const { positionals: wanted } = command;
   const missing = wanted[count];
-  if (missing !== undefined) throw new UsageError(`${missing} is missing`);
+  if (missing !== undefined) throw new UsageError(`${missing} is missing; usage: ${usage(command)}`);
   if (count <= wanted.length) return;
   if (wanted.length === 0) throw new UsageError("it takes no arguments, only options");
   throw new UsageError(`it takes ${wanted.join(" ")} and nothing more; quote what belongs together`);
 }
 
-function collect(options: Options, given: ReadonlyMap<string, (string | true)[]>): OptionValues<Options> {
+function collect(command: Command, given: ReadonlyMap<string, (string | true)[]>): OptionValues<Options> {
   const values: Record<string, unknown> = {};
-  for (const [name, { value, multiple, required }] of Object.entries(options)) {
+  for (const [name, { value, multiple, required }] of Object.entries(command.options)) {
     const found = given.get(name);
-    if (required === true && found === undefined) throw new UsageError(`--${name} ${value ?? ""} is missing`);
+    if (required === true && found === undefined)
+      throw new UsageError(`--${name} ${value ?? ""} is missing; usage: ${usage(command)}`);
     if (multiple === true) values[name] = found ?? [];
     else values[name] = found?.[0] ?? (value === undefined ? false : undefined);
   }
@@ -89,5 +92,5 @@ function unknownOption({ options }: Command, rawName: string): UsageError {
   const guess = nearest(name, [...Object.keys(options), "help"]);
   // What follows a single dash may be anything; what follows two was meant as a name.
   const shown = /^--[a-z][a-z0-9-]{0,30}$/i.test(rawName) ? `unknown option ${rawName}` : "unknown option";
-  return new UsageError(guess === undefined ? shown : `${shown}; did you mean --${guess}?`);
+  return new UsageError(guess === undefined ? `${shown}; --help lists them` : `${shown}; did you mean --${guess}?`);
 }

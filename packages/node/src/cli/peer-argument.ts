@@ -1,6 +1,6 @@
 /** The public key of a peer, as an argument. */
 
-import { PublicKey } from "@wice/core";
+import { PublicKey, WiceError } from "@wice/core";
 import { UsageError } from "./usage-error.ts";
 
 /** @param label what the argument is called in the usage: `"PEER"` */
@@ -11,4 +11,10 @@ export function parsePeer(label: string, text: string): PublicKey {
     // The text is not repeated: it may be a private key in the wrong place.
     throw new UsageError(`${label}: ${error instanceof Error ? error.message : "not a public key"}`);
   }
+}
+
+/** A peer that is ourselves is a mistake that is told before anything is tried. Throws `equal-keys`. */
+export function checkOther(label: string, theirs: PublicKey, ours: PublicKey): void {
+  if (!theirs.equals(ours)) return;
+  throw new WiceError("equal-keys", `${label} is the public key of --key itself; name another peer's key`);
 }

@@ -3,9 +3,9 @@
 import { fstat } from "node:fs";
 import { promisify } from "node:util";
 import type { PrivateKey } from "@wice/core";
+import { writeKeyFile } from "../key-file.ts";
 import type { Context } from "./command.ts";
 import { exitCode } from "./exit-code.ts";
-import { writeKeyFile } from "./key-file.ts";
 
 /** To a new file, with the public key on stdout; or to stdout itself. */
 export async function printKey(key: PrivateKey, file: string | undefined, context: Context): Promise<number> {

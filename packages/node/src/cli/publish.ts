@@ -10,7 +10,7 @@ import { observeTransport } from "./observed-transport.ts";
 import { once } from "./once.ts";
 import { openRelay } from "./open-relay.ts";
 import { payloadMessage, protobufMessage } from "./outgoing.ts";
-import { parsePeer } from "./peer-argument.ts";
+import { checkOther, parsePeer } from "./peer-argument.ts";
 import { createTally } from "./publish-tally.ts";
 import { type Line, readLines } from "./read-lines.ts";
 import { keyOption, maxEnvelopeBytesOption, relayOption } from "./shared-options.ts";
@@ -55,6 +55,7 @@ export const publish: Command = defineCommand({
     }
     const relay = openRelay(options.relay, maxEnvelopeBytes);
     const ours = await readKeyOption(options.key, io, { signal, stdinIsFree: false });
+    checkOther("PEER", theirs, ours.publicKey);
     const transport = observeTransport(relay, patience(invocation, timeoutMs, options.delivered));
     const backend = createBackend(transport, { maxEnvelopeBytes });
     const job: Job = {

@@ -8,10 +8,9 @@ import { readKeyOption } from "./key-option.ts";
 import { parseCount } from "./number-option.ts";
 import { observeTransport } from "./observed-transport.ts";
 import { openRelay } from "./open-relay.ts";
-import { parsePeer } from "./peer-argument.ts";
+import { checkOther, parsePeer } from "./peer-argument.ts";
 import { keyOption, maxEnvelopeBytesOption, relayOption } from "./shared-options.ts";
 import { reportStatus } from "./subscription-status.ts";
-import { UsageError } from "./usage-error.ts";
 
 /** How long receipts for the last messages may take to leave. */
 const farewellMs = 2_000;
@@ -44,8 +43,7 @@ export const subscribe: Command = defineCommand({
     const maxEnvelopeBytes = parseCount("max-envelope-bytes", options["max-envelope-bytes"]);
     const relay = openRelay(options.relay, maxEnvelopeBytes);
     const ours = await readKeyOption(options.key, io, { signal });
-    if (theirs.equals(ours.publicKey))
-      throw new UsageError("--from is the public key of --key: nobody writes to himself");
+    checkOther("--from", theirs, ours.publicKey);
     const transport = observeTransport(relay);
     const backend = createBackend(transport, { maxEnvelopeBytes });
     const format = options.json ? formatJson : (received: ReceivedMessage) => formatText(received, out.style);
