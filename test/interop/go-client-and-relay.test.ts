@@ -81,13 +81,13 @@ suite.concurrent("Go clients on our relay", () => {
     const members = await Promise.all([1, 2, 3].map(() => startGoClient(gopeer, `127.0.0.1:${relay.port}`)));
     await using stack = new AsyncDisposableStack();
     for (const member of members) stack.use(member);
-    const group = generatePair();
+    const [ours, group] = [generatePair(), generatePair()];
     for (const member of members) await member.run("subscribe", { key: group.private, group: true });
     const message = { peer: { name: "new" } };
-    await (members[0] as GoPeer).run("publish", { key: group.private, to: group.public, message });
+    await (members[0] as GoPeer).run("publish", { key: ours.private, to: group.public, message });
     for (const member of members) {
       const [received] = await member.until("message");
-      expect(received).toMatchObject({ from: group.public, message });
+      expect(received).toMatchObject({ from: ours.public, to: group.public, message });
       expect(member.complaints).toEqual([]);
     }
   });

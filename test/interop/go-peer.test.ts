@@ -66,11 +66,11 @@ describe.skipIf(gopeer === "").concurrent("the Go peer", () => {
   test("panics for a message to its group that holds no peer", async () => {
     await using server = await startGoServer(gopeer);
     await using client = await startGoClient(gopeer, server.address);
-    const group = generatePair();
+    const [ours, group] = [generatePair(), generatePair()];
     await client.run("subscribe", { key: group.private, group: true });
-    await client.run("publish", { key: group.private, to: group.public, message: { credentials, peer: {} } });
+    await client.run("publish", { key: ours.private, to: group.public, message: { credentials, peer: {} } });
     await client.until("message");
-    await client.run("publish", { key: group.private, to: group.public, message: { credentials } }).catch(() => {});
+    await client.run("publish", { key: ours.private, to: group.public, message: { credentials } }).catch(() => {});
     await expect(client.until("message", undefined, { count: 2 })).rejects.toThrow("nil pointer dereference");
   });
 
