@@ -71,6 +71,8 @@ export function createOutbox({ clock, random, retry, send, nextSequence }: Outbo
   /** Deliveries for which there is no room yet. */
   const waiting = new Set<() => void>();
   let newest = 0;
+  /** The sequence number of the latest question. */
+  let questioned = 0;
   /** The instance that deliveries go to. */
   let target: Instance | undefined;
   /** The target leaves messages unacknowledged, and has not answered since. */
@@ -147,9 +149,14 @@ export function createOutbox({ clock, random, retry, send, nextSequence }: Outbo
       return;
     }
     asked.sending = true;
-    newest = nextSequence();
+    // A number of its own for each question would, in time, push pending deliveries out of the recipient's window; who
+    // has taken a question answers it again under the same number.
+    if (span() < maxSpan / 2 || newest - questioned >= maxSpan) {
+      newest = nextSequence();
+      questioned = newest;
+    }
     try {
-      await send({}, { sequence: newest, recipientInstance: undefined }, asked.stop.signal);
+      await send({}, { sequence: questioned, recipientInstance: undefined }, asked.stop.signal);
     } catch (error) {
       if (question === asked && (!isWiceError(error) || !error.retryable)) {
         for (const delivery of deliveries.values()) if (delivery.sentTo === undefined) fail(delivery, error);
