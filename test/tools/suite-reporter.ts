@@ -1,7 +1,7 @@
 /** Tells `npm test` what a suite did: vitest's own JSON leaves out why a test was skipped. */
 
 import { writeFileSync } from "node:fs";
-import type { Reporter, TestCase, TestModule } from "vitest/node";
+import type { Reporter, TestCase, TestModule, TestSuite } from "vitest/node";
 
 export interface SuiteReport {
   readonly passed: number;
@@ -38,6 +38,11 @@ export default class SuiteReporter implements Reporter {
 
 function describeSkipped(test: TestCase): SkippedTest {
   const result = test.result();
-  const note = result.state === "skipped" ? result.note : "it never ended";
-  return { name: test.fullName, reason: note ?? "no reason given" };
+  if (result.state !== "skipped") return { name: test.fullName, reason: "it never ended" };
+  const reason = result.note ?? (hasBrokenParent(test) ? "what it belongs to failed" : "no reason given");
+  return { name: test.fullName, reason };
+}
+
+function hasBrokenParent({ parent }: TestCase | TestSuite): boolean {
+  return parent.errors().length > 0 || (parent.type === "suite" && hasBrokenParent(parent));
 }
