@@ -164,7 +164,10 @@ export function createMailbox(ours: PrivateKey, dependencies: MailboxDependencie
   ): DropReason | undefined => {
     const read = readHeader(header, remote.role, instance);
     if (typeof read === "string") return read;
-    const position = { ...read, fresh: read.fresh && remote.mayBeFresh };
+    const namesUs = read.fresh;
+    // Once it has named us, recordings of it name us too: that must outlive what we remember of it.
+    if (namesUs) remote.knowsInstance = true;
+    const position = { ...read, fresh: namesUs && remote.mayBeFresh };
     const { instance: from, sequence, acknowledge, fresh } = position;
     const look = remote.guard.look(position);
     if (look === "stale") return "stale";
@@ -181,7 +184,8 @@ export function createMailbox(ours: PrivateKey, dependencies: MailboxDependencie
     }
     remote.guard.mark(position);
     if (mayAcknowledge) exchange(remote).receipts.add(from, sequence);
-    if (fresh) {
+    // Also of a peer whose state was lost: sequence numbers of ours are never used twice, so an old receipt means nothing.
+    if (namesUs) {
       const { outbox } = exchange(remote);
       outbox.heard(from);
       const { receipt } = message;

@@ -24,7 +24,7 @@ export interface Remote {
   /** A proof that it speaks our dialect, and one that it does not. */
   hasSentHeaders: boolean;
   hasSentNoHeader: boolean;
-  /** It knows our instance by name, or will. */
+  /** It knows our instance by name, or will: its messages may be fresh. */
   knowsInstance: boolean;
   /** False once its state was lost: what names our instance may then be a recording. */
   readonly mayBeFresh: boolean;
