@@ -60,9 +60,11 @@ export async function seal(
 
 /** Opens an envelope that is addressed to us. Throws `forged` where it does not open. */
 export async function open(ours: PrivateKey, envelope: Envelope, options?: CallOptions): Promise<Uint8Array> {
-  if (!envelope.recipient.equals(ours.publicKey)) throw new WiceError("invalid-envelope", "the envelope is for another key");
+  if (!envelope.recipient.equals(ours.publicKey))
+    throw new WiceError("invalid-envelope", "the envelope is for another key");
   const plaintext = openWith(await agreeBoxKey(ours, envelope.sender, options), envelope);
-  if (plaintext === undefined) throw new WiceError("forged", "the envelope does not open: altered, or of another sender");
+  if (plaintext === undefined)
+    throw new WiceError("forged", "the envelope does not open: altered, or of another sender");
   return plaintext;
 }
 

@@ -33,7 +33,8 @@ export function decodeEnvelope(bytes: Uint8Array): Envelope {
   try {
     const { sender, recipient, contents } = fromBinary(EnvelopeSchema, bytes);
     const flaw = contents === undefined ? "it has no contents" : boxFlaw(contents.body, contents.nonce);
-    if (contents === undefined || flaw !== undefined) throw new WiceError("invalid-envelope", `not an envelope: ${flaw}`);
+    if (contents === undefined || flaw !== undefined)
+      throw new WiceError("invalid-envelope", `not an envelope: ${flaw}`);
     const { body, nonce } = contents;
     return { sender: PublicKey.fromBytes(sender), recipient: PublicKey.fromBytes(recipient), body, nonce };
   } catch (cause) {

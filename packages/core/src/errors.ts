@@ -73,6 +73,9 @@ export class WiceError extends Error {
 /** Narrows a caught value to a {@link WiceError}, optionally of one code. Works across copies of the package. */
 export function isWiceError(error: unknown, code?: WiceErrorCode): error is WiceError {
   return (
-    error instanceof Error && error.name === "WiceError" && "code" in error && (code === undefined || error.code === code)
+    error instanceof Error &&
+    error.name === "WiceError" &&
+    "code" in error &&
+    (code === undefined || error.code === code)
   );
 }

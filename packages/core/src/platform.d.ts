@@ -38,7 +38,11 @@ interface TextEncoder {
 declare const TextEncoder: { new (): TextEncoder };
 
 declare const crypto: { getRandomValues<T extends Uint8Array>(bytes: T): T };
-declare function setTimeout<T extends unknown[]>(callback: (...values: T) => void, delayMs?: number, ...values: T): unknown;
+declare function setTimeout<T extends unknown[]>(
+  callback: (...values: T) => void,
+  delayMs?: number,
+  ...values: T
+): unknown;
 declare function clearTimeout(timer: unknown): void;
 declare const performance: { now(): number };
 declare function btoa(binary: string): string;

@@ -28,7 +28,15 @@ describe("backend in process", () => {
 
 describe("backend over a faulty network", () => {
   const open: { close(): Promise<void> }[] = [];
-  const faults = { loss: 0.3, duplication: 0.3, replay: 0.2, reflection: 0.1, corruption: 0.05, failure: 0.1, delayMs: [0, 20] } as const;
+  const faults = {
+    loss: 0.3,
+    duplication: 0.3,
+    replay: 0.2,
+    reflection: 0.1,
+    corruption: 0.05,
+    failure: 0.1,
+    delayMs: [0, 20],
+  } as const;
   let seed = 1;
   const setup = async () => {
     const network = createInProcessNetwork();

@@ -33,7 +33,10 @@ export function createTransportRegistry(factories: readonly TransportFactory[]):
     open(text) {
       const scheme = /^([a-z][a-z0-9+.-]*):/i.exec(text)?.[1]?.toLowerCase();
       if (scheme === undefined) {
-        throw new WiceError("invalid-url", `the URL has no scheme; write for example ${schemes[0] ?? "grpc"}://host:port`);
+        throw new WiceError(
+          "invalid-url",
+          `the URL has no scheme; write for example ${schemes[0] ?? "grpc"}://host:port`,
+        );
       }
       const factory = byScheme.get(scheme);
       if (factory === undefined) {
