@@ -21,11 +21,17 @@ export const nodeX25519: X25519 = {
   fromPrivateKey(bytes) {
     const secret = importSecret(bytes);
     return {
-      publicKey: PublicKey.fromBytes(createPublicKey(secret).export({ format: "der", type: "spki" }).subarray(-keyBytes)),
+      publicKey: PublicKey.fromBytes(
+        createPublicKey(secret).export({ format: "der", type: "spki" }).subarray(-keyBytes),
+      ),
       async sharedSecret(theirs, options) {
         options?.signal?.throwIfAborted();
         try {
-          const publicKey = createPublicKey({ key: withPrefix(spkiPrefix, theirs.toBytes()), format: "der", type: "spki" });
+          const publicKey = createPublicKey({
+            key: withPrefix(spkiPrefix, theirs.toBytes()),
+            format: "der",
+            type: "spki",
+          });
           return new Uint8Array(diffieHellman({ privateKey: secret, publicKey }));
         } catch (cause) {
           throw new WiceError("invalid-key", "no secret can be shared with this public key", { cause });

@@ -1,6 +1,12 @@
 /** One HTTP/2 connection to a signaling server, from the TCP handshake to its end. */
 
-import { type ClientHttp2Session, type ClientHttp2Stream, connect, constants, type OutgoingHttpHeaders } from "node:http2";
+import {
+  type ClientHttp2Session,
+  type ClientHttp2Stream,
+  connect,
+  constants,
+  type OutgoingHttpHeaders,
+} from "node:http2";
 import { createConnection, isIP, type Socket } from "node:net";
 import { connect as connectTls, TLSSocket } from "node:tls";
 import { WiceError } from "@wice/core";
@@ -63,7 +69,7 @@ export function openConnection(options: ConnectionOptions): Promise<Connection> 
       ask: () => askForLife(session, endpoint, liveness.heard),
       onDead: () => fail(new WiceError("unavailable", `the connection to ${where} is dead`, { retryable: true })),
     });
-    const closed = new Promise<void>((done) => session.once("close", done));
+    const closed = new Promise<void>((done) => socket.once("close", () => done()));
 
     const end = (): void => {
       session.destroy();

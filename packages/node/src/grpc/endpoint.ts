@@ -72,7 +72,8 @@ function flag(url: URL, name: string): boolean {
 
 function unknown(scheme: string, name: string): string {
   const known = knownParameters[scheme] ?? [];
-  if (name === "insecure") return `"insecure" has no meaning with ${scheme}:; write grpc://host:port?insecure=true for plain TCP`;
+  if (name === "insecure")
+    return `"insecure" has no meaning with ${scheme}:; write grpc://host:port?insecure=true for plain TCP`;
   const list = known.length === 0 ? `${scheme}: takes none` : `known are ${known.join(", ")}`;
   return `unknown parameter "${name}"; ${list}`;
 }

@@ -65,7 +65,8 @@ export function createMessageReader({ maxBytes, onMessage, onOversized }: Messag
   };
 
   const begin = (chunk: Uint8Array, offset: number): number => {
-    if (prefix[0] === 1) throw new WiceError("protocol", "the server sent a compressed message, which was not asked for");
+    if (prefix[0] === 1)
+      throw new WiceError("protocol", "the server sent a compressed message, which was not asked for");
     if (prefix[0] !== 0) throw new WiceError("protocol", "the server sent bytes that are not gRPC messages");
     const length = new DataView(prefix.buffer).getUint32(1);
     if (length > maxBytes) {

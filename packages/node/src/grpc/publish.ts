@@ -1,9 +1,9 @@
 /** `Publish`: one envelope to the server, and how many subscribers it reached. */
 
+import type { OutgoingHttpHeaders } from "node:http2";
 import { fromBinary } from "@bufbuild/protobuf";
 import { type TransportReceipt, WiceError } from "@wice/core";
 import { PublishResultSchema } from "@wice/core/wire";
-import type { OutgoingHttpHeaders } from "node:http2";
 import { onAbort } from "./abort.ts";
 import { type Call, startCall } from "./call.ts";
 import type { Connection } from "./connection.ts";
@@ -20,7 +20,10 @@ export interface PublishCall {
 /** Far more than a server has to say about one envelope. */
 const maxResultBytes = 4096;
 
-export function publish(connection: Connection, { headers, request, timeoutMs, signal }: PublishCall): Promise<TransportReceipt> {
+export function publish(
+  connection: Connection,
+  { headers, request, timeoutMs, signal }: PublishCall,
+): Promise<TransportReceipt> {
   return new Promise((resolve, reject) => {
     if (signal?.aborted) return reject(signal.reason);
     const results: Uint8Array[] = [];
@@ -42,7 +45,9 @@ export function publish(connection: Connection, { headers, request, timeoutMs, s
       reject(reason);
     };
     const deadline = setTimeout(() => {
-      cancel(new WiceError("unavailable", `${connection.where} did not answer within ${timeoutMs} ms`, { retryable: true }));
+      cancel(
+        new WiceError("unavailable", `${connection.where} did not answer within ${timeoutMs} ms`, { retryable: true }),
+      );
     }, timeoutMs).unref();
     const removeAbort = onAbort(signal, () => cancel(signal?.reason));
     try {
@@ -53,7 +58,9 @@ export function publish(connection: Connection, { headers, request, timeoutMs, s
           if (error !== undefined) return reject(error);
           const [result, ...more] = results;
           if (result === undefined || more.length > 0 || !reader.atBoundary) {
-            return reject(new WiceError("protocol", `${connection.where} answered a publish with no or several results`));
+            return reject(
+              new WiceError("protocol", `${connection.where} answered a publish with no or several results`),
+            );
           }
           try {
             resolve(readReceipt(result));

@@ -159,7 +159,8 @@ export function subscribe(connection: Connection, options: SubscribeCall): Promi
           paused = true;
           call?.pause();
         },
-        onEnd: (error) => finish({ error: live ? afterLive(error, where) : (error ?? lost(where, "ended the subscription")) }),
+        onEnd: (error) =>
+          finish({ error: live ? afterLive(error, where) : (error ?? lost(where, "ended the subscription")) }),
       });
     } catch (error) {
       finish({ error });

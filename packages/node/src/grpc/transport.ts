@@ -1,7 +1,7 @@
 /** A gRPC signaling server as an envelope transport. */
 
 import { create, toBinary } from "@bufbuild/protobuf";
-import { type Envelope, encodeEnvelope, type EnvelopeTransport, WiceError } from "@wice/core";
+import { type Envelope, type EnvelopeTransport, encodeEnvelope, WiceError } from "@wice/core";
 import { SubscribeParamsSchema } from "@wice/core/wire";
 import { abortable } from "./abort.ts";
 import { createChannel } from "./channel.ts";

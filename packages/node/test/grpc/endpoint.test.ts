@@ -1,5 +1,5 @@
-import { describe, expect, test } from "vitest";
 import { isWiceError } from "@wice/core";
+import { describe, expect, test } from "vitest";
 import { parseGrpcUrl } from "../../src/grpc/endpoint.ts";
 import { createGrpcTransport } from "../../src/grpc/transport.ts";
 
@@ -47,7 +47,9 @@ describe("the URL of a server", () => {
   });
 
   test("text that is no URL is refused the same way", () => {
-    expect(() => createGrpcTransport({ url: "example.org:8080x y" })).toThrow(expect.objectContaining({ code: "invalid-url" }));
+    expect(() => createGrpcTransport({ url: "example.org:8080x y" })).toThrow(
+      expect.objectContaining({ code: "invalid-url" }),
+    );
   });
 
   test("options out of range are refused", () => {

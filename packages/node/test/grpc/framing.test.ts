@@ -7,7 +7,10 @@ import { framed } from "./scripted-server.ts";
 const seed = Math.floor(Math.random() * 2 ** 31);
 console.log(`framing seed: ${seed}`);
 
-function read(chunks: readonly Uint8Array[], maxBytes = 100): { messages: Buffer[]; oversized: number[]; atBoundary: boolean } {
+function read(
+  chunks: readonly Uint8Array[],
+  maxBytes = 100,
+): { messages: Buffer[]; oversized: number[]; atBoundary: boolean } {
   const messages: Buffer[] = [];
   const oversized: number[] = [];
   const reader = createMessageReader({
@@ -63,7 +66,8 @@ describe("a message reader", () => {
 
   test("says when it stopped inside a message", () => {
     const bytes = framed(Buffer.from("abc"));
-    for (let length = 1; length < bytes.length; length++) expect(read([bytes.subarray(0, length)]).atBoundary).toBe(false);
+    for (let length = 1; length < bytes.length; length++)
+      expect(read([bytes.subarray(0, length)]).atBoundary).toBe(false);
   });
 
   test("keeps nothing of a message that is too large", () => {

@@ -1,7 +1,18 @@
 import type { ServerHttp2Session } from "node:http2";
 import { describe, expect, test } from "vitest";
 import { createGrpcTransport } from "../../src/grpc/transport.ts";
-import { answer, bob, emptyMessage, envelope, framedEnvelope, rejection, type Script, scriptedServer, until, welcome } from "./scripted-server.ts";
+import {
+  answer,
+  bob,
+  emptyMessage,
+  envelope,
+  framedEnvelope,
+  rejection,
+  type Script,
+  scriptedServer,
+  until,
+  welcome,
+} from "./scripted-server.ts";
 import { tcpProxy } from "./tcp-proxy.ts";
 
 const quick = { pingIntervalMs: 40, pingTimeoutMs: 150 };

@@ -1,8 +1,7 @@
-import { isWiceError, type WiceErrorCode } from "@wice/core";
-import { decodeEnvelope } from "@wice/core";
+import { decodeEnvelope, isWiceError, type WiceErrorCode } from "@wice/core";
 import { describe, expect, test } from "vitest";
-import { createGrpcTransport, type GrpcTransport } from "../../src/grpc/transport.ts";
 import type { GrpcClientOptions } from "../../src/grpc/options.ts";
+import { createGrpcTransport, type GrpcTransport } from "../../src/grpc/transport.ts";
 import {
   answer,
   begin,
@@ -82,23 +81,30 @@ describe("publish", () => {
     [16, "unauthenticated", false],
     [17, "protocol", false],
     [99, "protocol", false],
-  ])("gRPC status %i rejects with %s, retryable: %s; with headers alone and with trailers", async (status, code, retryable) => {
-    for (const withTrailers of [false, true]) {
-      await against(
-        ({ stream }) => {
-          if (!withTrailers) return refuse(stream, status);
-          begin(stream);
-          finish(stream, { "grpc-status": String(status) });
-        },
-        async (transport) => expect(await rejection(transport.publish(envelope(1)))).toMatchObject({ code, retryable }),
-      );
-    }
-  });
+  ])(
+    "gRPC status %i rejects with %s, retryable: %s; with headers alone and with trailers",
+    async (status, code, retryable) => {
+      for (const withTrailers of [false, true]) {
+        await against(
+          ({ stream }) => {
+            if (!withTrailers) return refuse(stream, status);
+            begin(stream);
+            finish(stream, { "grpc-status": String(status) });
+          },
+          async (transport) =>
+            expect(await rejection(transport.publish(envelope(1)))).toMatchObject({ code, retryable }),
+        );
+      }
+    },
+  );
 
   test("passes on the server's words, in one harmless line, and its wish for a pause", () =>
     against(
       ({ stream }) =>
-        refuse(stream, 8, { "grpc-message": `quota%0a%1b[31m of ${"x".repeat(1000)}`, "grpc-retry-pushback-ms": "1500" }),
+        refuse(stream, 8, {
+          "grpc-message": `quota%0a%1b[31m of ${"x".repeat(1000)}`,
+          "grpc-retry-pushback-ms": "1500",
+        }),
       async (transport) => {
         const error = await rejection(transport.publish(envelope(1)));
         expect(error).toMatchObject({ code: "resource-exhausted", retryable: true, retryAfterMs: 1500 });
@@ -111,7 +117,10 @@ describe("publish", () => {
     against(
       ({ stream }) => refuse(stream, 14, { "grpc-retry-pushback-ms": "-1" }),
       async (transport) => {
-        expect(await rejection(transport.publish(envelope(1)))).toMatchObject({ retryable: false, retryAfterMs: undefined });
+        expect(await rejection(transport.publish(envelope(1)))).toMatchObject({
+          retryable: false,
+          retryAfterMs: undefined,
+        });
       },
     ));
 
@@ -157,11 +166,7 @@ describe("publish", () => {
       },
       "protocol",
     ],
-    [
-      "OK in headers alone",
-      ({ stream }) => refuse(stream, 0),
-      "protocol",
-    ],
+    ["OK in headers alone", ({ stream }) => refuse(stream, 0), "protocol"],
     [
       "half a result",
       ({ stream }) => {
@@ -230,7 +235,10 @@ describe("publish", () => {
   test("of an envelope over the limit is refused before it is sent", async () => {
     await using server = await scriptedServer(({ stream }) => answer(stream));
     const transport = createGrpcTransport({ url: server.url, maxEnvelopeBytes: 1000 });
-    expect(await rejection(transport.publish(envelope(1, 1000)))).toMatchObject({ code: "too-large", retryable: false });
+    expect(await rejection(transport.publish(envelope(1, 1000)))).toMatchObject({
+      code: "too-large",
+      retryable: false,
+    });
     await transport.publish(envelope(1, 800));
     expect(server.requests.length).toBe(1);
     await transport.close();
@@ -270,7 +278,8 @@ describe("publish", () => {
     await using server = await scriptedServer(({ stream }) => answer(stream));
     const transport = createGrpcTransport({ url: server.url });
     const burst = async (count: number): Promise<void> => {
-      for (let i = 0; i < count; i += 100) await Promise.all(Array.from({ length: 100 }, () => transport.publish(envelope(i))));
+      for (let i = 0; i < count; i += 100)
+        await Promise.all(Array.from({ length: 100 }, () => transport.publish(envelope(i))));
     };
     await burst(1000);
     const before = process.getActiveResourcesInfo();

@@ -10,7 +10,7 @@ import {
   type ServerHttp2Stream,
 } from "node:http2";
 import type { AddressInfo, Socket } from "node:net";
-import { encodeEnvelope, type Envelope, PublicKey } from "@wice/core";
+import { type Envelope, encodeEnvelope, PublicKey } from "@wice/core";
 
 export interface Request {
   readonly stream: ServerHttp2Stream;
@@ -21,7 +21,7 @@ export interface Request {
   readonly message: Buffer;
 }
 
-export type Script = (request: Request) => void;
+export type Script = (request: Request) => void | Promise<void>;
 
 export interface ScriptedServer {
   readonly port: number;
@@ -68,7 +68,7 @@ export async function scriptedServer(script: Script, options: ScriptedServerOpti
       const method = String(headers[":path"]).split("/").at(-1) ?? "";
       const request = { stream, headers, method, message: body.subarray(5, 5 + body.readUInt32BE(1)) };
       self.requests.push(request);
-      script(request);
+      void script(request);
     });
   });
   await new Promise<void>((resolve) => server.listen(0, "127.0.0.1", resolve));
