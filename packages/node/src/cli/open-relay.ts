@@ -2,11 +2,23 @@
 
 import { createTransportRegistry, type EnvelopeTransport } from "@wice/core";
 import { grpcFactory } from "../grpc/factory.ts";
+import { readPemFile } from "./pem-file.ts";
 import { UsageError } from "./usage-error.ts";
 
+export interface RelayAccess {
+  readonly url: string;
+  /** The file of certificates to trust. */
+  readonly ca: string | undefined;
+  readonly maxEnvelopeBytes: number | undefined;
+  readonly signal: AbortSignal;
+}
+
 /** Does not connect yet. */
-export function openRelay(url: string, maxEnvelopeBytes: number | undefined): EnvelopeTransport {
-  const factory = grpcFactory(maxEnvelopeBytes === undefined ? {} : { maxEnvelopeBytes });
+export async function openRelay({ url, ca, maxEnvelopeBytes, signal }: RelayAccess): Promise<EnvelopeTransport> {
+  const factory = grpcFactory({
+    ...(ca !== undefined && { ca: await readPemFile("--ca", ca, signal) }),
+    ...(maxEnvelopeBytes !== undefined && { maxEnvelopeBytes }),
+  });
   try {
     return createTransportRegistry([factory]).open(url);
   } catch (error) {

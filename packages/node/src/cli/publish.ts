@@ -13,7 +13,7 @@ import { payloadMessage, protobufMessage } from "./outgoing.ts";
 import { checkOther, parsePeer } from "./peer-argument.ts";
 import { createTally } from "./publish-tally.ts";
 import { type Line, readLines } from "./read-lines.ts";
-import { keyOption, maxEnvelopeBytesOption, relayOption } from "./shared-options.ts";
+import { caOption, keyOption, maxEnvelopeBytesOption, relayOption } from "./shared-options.ts";
 import { UsageError } from "./usage-error.ts";
 
 /** Messages that are under way at a time: enough to fill a slow line, few enough to stop soon after a failure. */
@@ -33,6 +33,7 @@ export const publish: Command = defineCommand({
     timeout: { value: "SECONDS", help: "how long to try for each message (30)" },
     message: { help: "lines are protobuf JSON of cunicu.signaling.Message, as cunīcu\nuses it, and not payloads" },
     group: { help: "PEER is a key that several members hold" },
+    ca: caOption,
     "max-envelope-bytes": maxEnvelopeBytesOption,
   },
   about: [
@@ -53,7 +54,7 @@ export const publish: Command = defineCommand({
     if (options.group && options.delivered) {
       throw new UsageError("--delivered and --group exclude each other: a group key has no receipts");
     }
-    const relay = openRelay(options.relay, maxEnvelopeBytes);
+    const relay = await openRelay({ url: options.relay, ca: options.ca, maxEnvelopeBytes, signal });
     const ours = await readKeyOption(options.key, io, { signal, stdinIsFree: false });
     checkOther("PEER", theirs, ours.publicKey);
     const transport = observeTransport(relay, patience(invocation, timeoutMs, options.delivered));

@@ -1,13 +1,13 @@
 /** `wice relay` */
 
-import { readFile } from "node:fs/promises";
-import { isWiceError, WiceError } from "@wice/core";
+import { isWiceError } from "@wice/core";
 import { createRelay } from "../relay/create-relay.ts";
 import { type IceServer, parseIceServer } from "../relay/ice-servers.ts";
 import { type Command, type Context, defineCommand } from "./command.ts";
 import { exitCode } from "./exit-code.ts";
 import { type ListenAddress, parseListenAddress } from "./listen-address.ts";
 import { parseCount } from "./number-option.ts";
+import { readPemFile } from "./pem-file.ts";
 import { UsageError } from "./usage-error.ts";
 
 export const relay: Command = defineCommand({
@@ -145,17 +145,5 @@ async function readTls(
 ): Promise<{ readonly cert: string; readonly key: string } | undefined> {
   if (cert === undefined && key === undefined) return undefined;
   if (cert === undefined || key === undefined) throw new UsageError("--tls-cert and --tls-key go together");
-  return { cert: await readPem("--tls-cert", cert, signal), key: await readPem("--tls-key", key, signal) };
-}
-
-async function readPem(option: string, file: string, signal: AbortSignal): Promise<string> {
-  try {
-    return await readFile(file, { encoding: "utf8", signal });
-  } catch (cause) {
-    signal.throwIfAborted();
-    const code = cause instanceof Error && "code" in cause ? cause.code : "failed";
-    throw new WiceError("invalid-file", `${option}: ${file} cannot be read (${code}); check the name and its rights`, {
-      cause,
-    });
-  }
+  return { cert: await readPemFile("--tls-cert", cert, signal), key: await readPemFile("--tls-key", key, signal) };
 }

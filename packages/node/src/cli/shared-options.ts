@@ -16,3 +16,8 @@ export const maxEnvelopeBytesOption = {
   value: "N",
   help: "the largest envelope to send and to accept (65536); not more\nthan the relay takes",
 } as const;
+
+export const caOption = {
+  value: "FILE",
+  help: "trust these certificates (PEM) in place of the system's",
+} as const;

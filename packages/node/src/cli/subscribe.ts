@@ -9,7 +9,7 @@ import { parseCount } from "./number-option.ts";
 import { observeTransport } from "./observed-transport.ts";
 import { openRelay } from "./open-relay.ts";
 import { checkOther, parsePeer } from "./peer-argument.ts";
-import { keyOption, maxEnvelopeBytesOption, relayOption } from "./shared-options.ts";
+import { caOption, keyOption, maxEnvelopeBytesOption, relayOption } from "./shared-options.ts";
 import { reportStatus } from "./subscription-status.ts";
 
 /** How long receipts for the last messages may take to leave. */
@@ -26,6 +26,7 @@ export const subscribe: Command = defineCommand({
     json: { help: "a JSON object for each message, for programs" },
     count: { value: "N", help: "end after N messages" },
     group: { help: "the key is one that several members hold" },
+    ca: caOption,
     "max-envelope-bytes": maxEnvelopeBytesOption,
   },
   about: [
@@ -41,7 +42,7 @@ export const subscribe: Command = defineCommand({
     const theirs = options.from === undefined ? PublicKey.any : parsePeer("--from", options.from);
     const count = parseCount("count", options.count) ?? Number.POSITIVE_INFINITY;
     const maxEnvelopeBytes = parseCount("max-envelope-bytes", options["max-envelope-bytes"]);
-    const relay = openRelay(options.relay, maxEnvelopeBytes);
+    const relay = await openRelay({ url: options.relay, ca: options.ca, maxEnvelopeBytes, signal });
     const ours = await readKeyOption(options.key, io, { signal });
     checkOther("--from", theirs, ours.publicKey);
     const transport = observeTransport(relay);
