@@ -7,8 +7,8 @@ import {
   emptyMessage,
   envelope,
   framedEnvelope,
+  type Request,
   rejection,
-  type Script,
   scriptedServer,
   until,
   welcome,
@@ -19,7 +19,7 @@ const quick = { pingIntervalMs: 40, pingTimeoutMs: 150 };
 
 const pause = (ms: number) => new Promise((resolve) => setTimeout(resolve, ms));
 
-const good: Script = ({ method, stream }) => (method === "Subscribe" ? welcome(stream) : answer(stream));
+const good = ({ method, stream }: Request): void => (method === "Subscribe" ? welcome(stream) : answer(stream));
 
 /**
  * The ping policy of grpc-go's server with its defaults (MinTime 5 min, PermitWithoutStream false): a PING within five

@@ -220,7 +220,7 @@ describe("publish", () => {
     let first = true;
     await against(
       (request) => {
-        if (first) script(request);
+        if (first) void script(request);
         else answer(request.stream);
         first = false;
       },
