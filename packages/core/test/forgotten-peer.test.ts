@@ -2,6 +2,7 @@ import { createBackend, type Envelope, generatePrivateKey, PublicKey } from "@wi
 import { createSeededRandom, createVirtualClock } from "@wice/core/testing";
 import { expect, test } from "vitest";
 import { collect } from "./support/collect.ts";
+import { createCountingX25519 } from "./support/counting-x25519.ts";
 import { createTestRelay } from "./support/relay.ts";
 import { sealWithHeader } from "./support/signed.ts";
 import { bytes, payloadText } from "./support/text.ts";
@@ -69,4 +70,24 @@ test("a recording of a forgotten stranger's message is not fresh, whoever told t
     ["push out", true],
     ["open the door", false],
   ]);
+});
+
+test("a recording of a forgotten instance of a peer is not fresh", async () => {
+  const { clock, relay, peer } = setup();
+  const bob = peer();
+  const mallet = generatePrivateKey({ x25519: createCountingX25519() });
+  const { messages } = collect(await bob.backend.subscribe({ ours: bob.key, theirs: mallet.publicKey }));
+  // A program that is started for each command has a new instance each time.
+  const envelopes: Envelope[] = [];
+  for (let i = 0; i < 1100; i++) {
+    const header = { instance: i.toString(16).padStart(32, "0"), recipientInstance: bob.backend.instance, sequence: 1 };
+    envelopes.push(await sealWithHeader(mallet, bob.key.publicKey, { payload: bytes(`${i}`) }, header));
+  }
+  for (const envelope of envelopes) await relay.inject(envelope);
+  await clock.advance(0);
+  expect(messages.slice(0, 1000).every(({ fresh }) => fresh)).toBe(true);
+  const before = messages.length;
+  for (const envelope of envelopes) await relay.inject(envelope);
+  await clock.advance(0);
+  expect(messages.slice(before).filter(({ fresh }) => fresh)).toEqual([]);
 });

@@ -167,7 +167,7 @@ export function createMailbox(ours: PrivateKey, dependencies: MailboxDependencie
     const namesUs = read.fresh;
     // Once it has named us, recordings of it name us too: that must outlive what we remember of it.
     if (namesUs) remote.knowsInstance = true;
-    const position = { ...read, fresh: namesUs && remote.mayBeFresh };
+    const position = { ...read, fresh: namesUs && remote.mayBeFresh && remote.guard.recognises(read) };
     const { instance: from, sequence, acknowledge, fresh } = position;
     const look = remote.guard.look(position);
     if (look === "stale") return "stale";

@@ -18,6 +18,8 @@ export interface ReplayGuard {
   look(position: Position): "new" | "seen" | "stale";
   /** Notes that a `new` message was taken. */
   mark(position: Position): void;
+  /** False when the instance is unknown and may be one that was forgotten even by name: the message may be a recording. */
+  recognises(position: Position): boolean;
 }
 
 /** Per instance: two windows. When dropped, only the highest numbers are remembered, and all up to them refused. */
@@ -42,14 +44,16 @@ export function createReplayGuard(): ReplayGuard {
   const unproven = createInstances();
 
   const find = ({ instance }: Position): Windows | undefined => proven.get(instance) ?? unproven.get(instance);
+  /** An instance may have been dropped from both, one after the other. */
+  const floor = (instance: Instance, kind: keyof Floors): number =>
+    Math.max(proven.floors(instance)?.[kind] ?? 0, unproven.floors(instance)?.[kind] ?? 0);
   const pick = (windows: Windows, { acknowledge }: Position): ReplayWindow =>
     acknowledge ? windows.acknowledged : windows.plain;
   const open = (position: Position): Windows => {
     const { instance, fresh } = position;
-    const floors = proven.floors(instance) ?? unproven.floors(instance);
     const windows = find(position) ?? {
-      acknowledged: createReplayWindow(floors?.acknowledged),
-      plain: createReplayWindow(floors?.plain),
+      acknowledged: createReplayWindow(floor(instance, "acknowledged")),
+      plain: createReplayWindow(floor(instance, "plain")),
     };
     if (proven.get(instance) !== undefined) return windows;
     if (fresh) unproven.delete(instance);
@@ -61,12 +65,14 @@ export function createReplayGuard(): ReplayGuard {
     look(position) {
       const windows = find(position);
       if (windows !== undefined) return pick(windows, position).look(position.sequence);
-      const floors = proven.floors(position.instance) ?? unproven.floors(position.instance);
-      const floor = (position.acknowledge ? floors?.acknowledged : floors?.plain) ?? 0;
-      return position.sequence > floor ? "new" : "stale";
+      const { instance, sequence, acknowledge } = position;
+      return sequence > floor(instance, acknowledge ? "acknowledged" : "plain") ? "new" : "stale";
     },
     mark(position) {
       pick(open(position), position).mark(position.sequence);
+    },
+    recognises({ instance }) {
+      return !proven.forgetful || proven.get(instance) !== undefined || proven.floors(instance) !== undefined;
     },
   };
 }
@@ -76,10 +82,15 @@ interface Instances {
   set(instance: Instance, windows: Windows): void;
   delete(instance: Instance): void;
   floors(instance: Instance): Floors | undefined;
+  /** Some are not even remembered by name. */
+  readonly forgetful: boolean;
 }
 
 function createInstances(): Instances {
-  const dropped: LruMap<Instance, Floors> = createLruMap(maxDropped);
+  let forgetful = false;
+  const dropped: LruMap<Instance, Floors> = createLruMap(maxDropped, () => {
+    forgetful = true;
+  });
   const live = createLruMap<Instance, Windows>(maxInstances, (instance, { acknowledged, plain }) => {
     dropped.set(instance, { acknowledged: acknowledged.highest, plain: plain.highest });
   });
@@ -88,5 +99,8 @@ function createInstances(): Instances {
     set: (instance, windows) => live.set(instance, windows),
     delete: (instance) => live.delete(instance),
     floors: (instance) => dropped.get(instance),
+    get forgetful() {
+      return forgetful;
+    },
   };
 }
