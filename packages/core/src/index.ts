@@ -1,7 +1,26 @@
-// Keys
+// biome-ignore-all assist/source/organizeImports: by concept, in the order in which one reads them.
 
-export type { BackoffOptions } from "./async/backoff.ts";
-export { type Clock, systemClock, type Timer } from "./async/clock.ts";
+// Keys
+export { PublicKey, publicKeyFlaw } from "./public-key.ts";
+export {
+  generatePrivateKey,
+  importPrivateKey,
+  type KeyPair,
+  PrivateKey,
+  type PrivateKeyOptions,
+  parsePrivateKey,
+} from "./private-key.ts";
+export type { KeyAgreement, X25519 } from "./key-agreement.ts";
+export { nobleX25519 } from "./noble-x25519.ts";
+export { electRole, type Role } from "./role.ts";
+
+// Messages and envelopes
+export { decodeMessage, encodeMessage, type Message, type MessageInit } from "./message.ts";
+export { decodeEnvelope, type Envelope, encodeEnvelope } from "./envelope.ts";
+export { open, seal } from "./box.ts";
+
+// Backends
+export { type BackendOptions, createBackend } from "./backend/create-backend.ts";
 export type {
   Backend,
   BackendStatus,
@@ -13,34 +32,20 @@ export type {
   SubscribeOptions,
   Subscription,
 } from "./backend/backend.ts";
-// Backends
-export { type BackendOptions, createBackend } from "./backend/create-backend.ts";
-export { open, seal } from "./box.ts";
-export { type RandomBytes, randomBytes } from "./bytes.ts";
-export type { CallOptions } from "./call-options.ts";
-export { decodeEnvelope, type Envelope, encodeEnvelope } from "./envelope.ts";
-// Errors, time, calls
-export { isWiceError, WiceError, type WiceErrorCode, type WiceErrorOptions } from "./errors.ts";
-export type { KeyAgreement, X25519 } from "./key-agreement.ts";
-// Messages and envelopes
-export { decodeMessage, encodeMessage, type Message, type MessageInit } from "./message.ts";
-export { nobleX25519 } from "./noble-x25519.ts";
-export {
-  generatePrivateKey,
-  importPrivateKey,
-  type KeyPair,
-  PrivateKey,
-  type PrivateKeyOptions,
-  parsePrivateKey,
-} from "./private-key.ts";
-export { PublicKey, publicKeyFlaw } from "./public-key.ts";
-export { electRole, type Role } from "./role.ts";
+
+// Transports
+export type { EnvelopeSubscription, EnvelopeTransport, TransportReceipt } from "./transport/transport.ts";
+export { createTransportRegistry, type TransportFactory, type TransportRegistry } from "./transport/registry.ts";
 export {
   createInProcessNetwork,
   type InProcessNetwork,
   type InProcessOptions,
   inProcessFactory,
 } from "./transport/in-process.ts";
-export { createTransportRegistry, type TransportFactory, type TransportRegistry } from "./transport/registry.ts";
-// Transports
-export type { EnvelopeSubscription, EnvelopeTransport, TransportReceipt } from "./transport/transport.ts";
+
+// Errors, time, calls
+export { isWiceError, WiceError, type WiceErrorCode, type WiceErrorOptions } from "./errors.ts";
+export type { CallOptions } from "./call-options.ts";
+export { type Clock, systemClock, type Timer } from "./async/clock.ts";
+export type { BackoffOptions } from "./async/backoff.ts";
+export { type RandomBytes, randomBytes } from "./bytes.ts";
