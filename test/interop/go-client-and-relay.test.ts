@@ -364,6 +364,21 @@ suite.concurrent("Go clients whose relay goes away", () => {
     expect(client.complaints).toEqual([]);
   });
 
+  test("do not notice it over a slow line either, where calls arrive after the relay has said farewell", async () => {
+    const first = await startRelay();
+    await using proxy = await createTcpProxy({ target: first });
+    await using client = await startGoClient(gopeer, proxy.address);
+    const [ours, theirs] = [generatePair(), generatePair()];
+    await client.run("subscribe", { key: theirs.private });
+    proxy.delay(60);
+    const burst = client.run("burst", { key: ours.private, to: theirs.public, count: 400, workers: 32 });
+    await client.until("message", undefined, { count: 50 });
+    await using second = await restart(first);
+    expect(await burst).toMatchObject({ acked: 400, failed: {} });
+    expect(second.counters().published).toBeGreaterThan(0);
+    await expectToReach(client, theirs.public);
+  });
+
   test("get what waits for them before the end", async () => {
     const relay = await startRelay();
     await using client = await startGoClient(gopeer, `127.0.0.1:${relay.port}`);
