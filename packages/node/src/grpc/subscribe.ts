@@ -111,7 +111,10 @@ export function subscribe(connection: Connection, options: SubscribeCall): Promi
     const reader = createMessageReader({
       maxBytes: maxEnvelopeBytes,
       onMessage,
-      onOversized: () => onDropped("oversized"),
+      onOversized() {
+        if (!live) confirm();
+        onDropped("oversized");
+      },
     });
 
     const iterator: AsyncIterator<Envelope, undefined> = {
@@ -153,6 +156,7 @@ export function subscribe(connection: Connection, options: SubscribeCall): Promi
           try {
             reader.push(chunk);
           } catch (error) {
+            call?.cancel();
             return finish({ error });
           }
           if (queue.length < queueLimit) return;
@@ -179,8 +183,12 @@ function decode(message: Uint8Array): Envelope | undefined {
 /** A live subscription that ends can be had again, whatever the server says; the next try tells otherwise. */
 function afterLive(error: WiceError | undefined, where: string): WiceError {
   if (error === undefined) return lost(where, "ended the subscription");
-  if (error.retryable || error.code === "closed") return error;
-  return new WiceError("unavailable", `the subscription was lost: ${error.message}`, { cause: error, retryable: true });
+  if (error.code === "closed" || (error.code === "unavailable" && error.retryable)) return error;
+  return new WiceError("unavailable", `the subscription was lost: ${error.message}`, {
+    cause: error,
+    retryable: true,
+    ...(error.retryAfterMs !== undefined && { retryAfterMs: error.retryAfterMs }),
+  });
 }
 
 function lost(where: string, how: string): WiceError {

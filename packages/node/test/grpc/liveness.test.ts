@@ -151,7 +151,7 @@ describe("a silent connection in use", () => {
     });
     const transport = createGrpcTransport({ url: server.url, ...quick });
     const first = (await transport.subscribe(bob))[Symbol.asyncIterator]();
-    expect(await rejection(first.next())).toMatchObject({ code: "resource-exhausted", retryable: true });
+    expect(await rejection(first.next())).toMatchObject({ code: "unavailable", retryable: true });
     await transport.subscribe(bob);
     await pause(500);
     expect(server.pings).toBe(1);

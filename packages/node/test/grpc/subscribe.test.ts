@@ -219,6 +219,7 @@ describe("a live subscription", () => {
     ["a clean end", (stream) => finish(stream, { "grpc-status": "0" }), "unavailable", true],
     ["Unavailable", (stream) => finish(stream, { "grpc-status": "14" }), "unavailable", true],
     ["InvalidArgument", (stream) => finish(stream, { "grpc-status": "3" }), "unavailable", true],
+    ["ResourceExhausted", (stream) => finish(stream, { "grpc-status": "8" }), "unavailable", true],
     ["PermissionDenied", (stream) => finish(stream, { "grpc-status": "7" }), "unavailable", true],
     ["a status nobody knows", (stream) => finish(stream, { "grpc-status": "x" }), "unavailable", true],
     ["an end without status", (stream) => finish(stream, {}), "unavailable", true],
@@ -242,6 +243,25 @@ describe("a live subscription", () => {
       },
     ),
   );
+
+  test("that gets garbage cancels its call, after what came before was handed out", async () => {
+    let code: number | undefined;
+    await against(
+      ({ stream }) => {
+        welcome(stream);
+        stream.write(Buffer.concat([framedEnvelope(1), framed(Buffer.from("x"), 9)]));
+        stream.once("close", () => {
+          code = stream.rstCode;
+        });
+      },
+      async (transport) => {
+        const iterator = iterate(await transport.subscribe(bob));
+        await until(() => code === 8);
+        expect(await take(iterator, 1)).toEqual([1]);
+        expect(await rejection(iterator.next())).toMatchObject({ code: "protocol", retryable: false });
+      },
+    );
+  });
 
   test("hands out what came before its end, then rejects", () =>
     against(
