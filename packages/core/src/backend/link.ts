@@ -2,7 +2,7 @@
 
 import { type BackoffOptions, createBackoff } from "../async/backoff.ts";
 import type { Clock, Timer } from "../async/clock.ts";
-import { abortable, sleep } from "../async/signal.ts";
+import { onAbort, sleep } from "../async/signal.ts";
 import type { RandomBytes } from "../bytes.ts";
 import type { Envelope } from "../envelope.ts";
 import { isWiceError, WiceError } from "../errors.ts";
@@ -34,70 +34,77 @@ export interface Link {
   close(): void;
 }
 
+/** From the first lease to the end of the last one, or to a refusal: one try after the other to be subscribed. */
+interface Run {
+  readonly stop: AbortController;
+  live: boolean;
+  /** Told when subscribed, or why it never will be. */
+  readonly waiting: Set<(failure?: { readonly reason: unknown }) => void>;
+}
+
 export function createLink(key: PublicKey, dependencies: LinkDependencies): Link {
   const { clock, random, retry, lingerMs, transport, onEnvelope, onStatus, onRefused } = dependencies;
   let leases = 0;
   let lingering: Timer | undefined;
-  let running: { readonly stop: AbortController; live: Promise<void>; becameLive: () => void } | undefined;
+  let running: Run | undefined;
+  /** Why nothing is running. */
+  let ended: WiceError | undefined;
 
-  const receive = async (signal: AbortSignal): Promise<void> => {
+  const receive = async (run: Run): Promise<void> => {
+    const { signal } = run.stop;
     const delays = createBackoff(retry, random);
     for (;;) {
       let liveSince: number | undefined;
       let loss: unknown;
       try {
         const subscription = await transport.subscribe(key, { signal });
+        // Between the transport's answer and this line the run may have ended.
+        if (signal.aborted) return await subscription.close();
         liveSince = clock.now();
-        running?.becameLive();
+        run.live = true;
+        for (const tell of [...run.waiting]) tell();
         onStatus({ type: "subscribed", key });
         for await (const envelope of subscription) await onEnvelope(envelope);
         loss = new WiceError("unavailable", "the subscription ended", { retryable: true });
       } catch (error) {
         loss = error;
       }
+      run.live = false;
       if (signal.aborted) return;
       const error = isWiceError(loss) ? loss : new WiceError("internal", "the transport failed", { cause: loss });
       if (!error.retryable) {
         onStatus({ type: "refused", key, error });
         throw error;
       }
-      if (liveSince !== undefined) {
-        if (clock.now() - liveSince >= provenAfterMs) delays.reset();
-        expectLive();
-      }
+      if (liveSince !== undefined && clock.now() - liveSince >= provenAfterMs) delays.reset();
       const retryInMs = Math.max(delays.next(), error.retryAfterMs ?? 0);
       onStatus({ type: "lost", key, error, retryInMs });
       await sleep(clock, retryInMs, signal);
     }
   };
 
-  const expectLive = (): void => {
-    if (running === undefined) return;
-    const { promise, resolve } = deferred();
-    running.live = promise;
-    running.becameLive = resolve;
-  };
-
   const start = (): void => {
-    const { promise, resolve } = deferred();
-    const mine = { stop: new AbortController(), live: promise, becameLive: resolve };
-    running = mine;
-    receive(mine.stop.signal).catch((error: unknown) => {
-      if (running !== mine || mine.stop.signal.aborted) return;
-      running = undefined;
-      refusal = isWiceError(error) ? error : new WiceError("internal", "the subscription failed", { cause: error });
-      mine.stop.abort(refusal);
+    const run: Run = { stop: new AbortController(), live: false, waiting: new Set() };
+    running = run;
+    receive(run).catch((error: unknown) => {
+      if (running !== run) return;
+      const refusal = isWiceError(error)
+        ? error
+        : new WiceError("internal", "the subscription failed", { cause: error });
+      stop(refusal);
       onRefused(refusal);
     });
   };
-  let refusal: WiceError | undefined;
 
   const stop = (reason: WiceError): void => {
     lingering?.cancel();
     lingering = undefined;
-    refusal = reason;
-    running?.stop.abort(reason);
+    ended = reason;
+    const run = running;
     running = undefined;
+    if (run === undefined) return;
+    run.stop.abort(reason);
+    for (const tell of [...run.waiting]) tell({ reason });
   };
 
   return {
@@ -118,21 +125,21 @@ export function createLink(key: PublicKey, dependencies: LinkDependencies): Link
       };
     },
     async live(signal) {
-      const current = running;
-      if (current === undefined) throw refusal ?? new WiceError("closed", "the backend is closed");
-      // Either outlives the other: the caller's abort, and the end of the link.
-      const ended = abortable(current.live, current.stop.signal);
-      ended.catch(() => {});
-      await abortable(ended, signal);
+      const run = running;
+      if (run === undefined) throw ended ?? new WiceError("closed", "the backend is closed");
+      signal?.throwIfAborted();
+      if (run.live) return;
+      await new Promise<void>((resolve, reject) => {
+        const tell = (failure?: { readonly reason: unknown }): void => {
+          run.waiting.delete(tell);
+          forget();
+          if (failure === undefined) resolve();
+          else reject(failure.reason);
+        };
+        run.waiting.add(tell);
+        const forget = onAbort(signal, () => tell({ reason: signal?.reason }));
+      });
     },
     close: () => stop(new WiceError("closed", "the backend is closed")),
   };
-}
-
-function deferred(): { readonly promise: Promise<void>; readonly resolve: () => void } {
-  let resolve = (): void => {};
-  const promise = new Promise<void>((settle) => {
-    resolve = settle;
-  });
-  return { promise, resolve };
 }

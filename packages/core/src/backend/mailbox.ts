@@ -276,13 +276,13 @@ export function createMailbox(ours: PrivateKey, dependencies: MailboxDependencie
       subscribers.set(wanted, (subscribers.get(wanted) ?? new Set()).add(subscriber));
       const { queue } = subscriber;
       const iterator = queue[Symbol.asyncIterator]();
+      forget = onAbort(signal, () => queue.fail(signal?.reason));
       try {
         await link.live(signal);
       } catch (error) {
         await iterator.return?.();
         throw error;
       }
-      forget = onAbort(signal, () => queue.fail(signal?.reason));
       return disposable({
         [Symbol.asyncIterator]: () => iterator,
         async close() {
