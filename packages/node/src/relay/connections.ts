@@ -26,19 +26,18 @@ interface Connection {
   pinged: boolean;
 }
 
-/**
- * Every connection is pinged this often (HTTP/2 PING), and dropped when it has not answered until the next time. A
- * half-open connection (a laptop that fell asleep, a NAT that forgot) looks alive for a quarter of an hour otherwise.
- */
-const pingIntervalMs = 30_000;
-
 /** Connections are spread over this many turns, so that thousands of pings do not leave at once. */
 const turns = 30;
 
 /** Received bytes that may be under way on one connection; the default of 64 KiB is one large envelope. */
 const connectionWindowBytes = 1_048_576;
 
-export function createConnections(limits: RelayLimits, counters: LiveCounters): Connections {
+/**
+ * Every connection is pinged once in `pingIntervalMs` (HTTP/2 PING), and dropped when it has not answered until the next
+ * time. A half-open connection (a laptop that fell asleep, a NAT that forgot) looks alive for a quarter of an hour
+ * otherwise: that the kernel took what was written says nothing.
+ */
+export function createConnections(limits: RelayLimits, counters: LiveCounters, pingIntervalMs: number): Connections {
   const connections = new Map<Http2Session, Connection>();
   const addresses = new Map<string, AddressState>();
   const byTurn = Array.from({ length: turns }, () => new Set<Http2Session>());

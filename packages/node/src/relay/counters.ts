@@ -6,8 +6,8 @@ export type DropReason =
   | "queue-envelopes"
   /** More bytes waited for this subscriber than {@link RelayLimits.maxQueuedBytes}; the oldest went. */
   | "queue-bytes"
-  /** All queues together were at {@link RelayLimits.maxTotalQueuedBytes}; this subscriber's oldest went. */
-  | "total-queue-bytes"
+  /** It had more than its share of {@link RelayLimits.maxTotalQueuedBytes}; its oldest went. */
+  | "queue-share"
   /** The subscriber went away with envelopes still waiting for it. */
   | "subscriber-gone";
 
@@ -31,7 +31,7 @@ export interface RelayCounters {
   readonly topics: number;
   /** Subscribe calls that wait for a quota now. */
   readonly delayed: number;
-  /** Bytes that wait for slow subscribers now, all queues together. */
+  /** Bytes that wait for subscribers now, all queues together. */
   readonly queuedBytes: number;
   /** Envelopes accepted since the start, whether or not anybody subscribed to their recipient. */
   readonly published: number;
@@ -63,7 +63,7 @@ export function createCounters(): LiveCounters {
     delivered: 0,
     reencoded: 0,
     heartbeats: 0,
-    dropped: { "queue-envelopes": 0, "queue-bytes": 0, "total-queue-bytes": 0, "subscriber-gone": 0 },
+    dropped: { "queue-envelopes": 0, "queue-bytes": 0, "queue-share": 0, "subscriber-gone": 0 },
     refused: {
       cancelled: 0,
       "invalid-argument": 0,

@@ -31,6 +31,8 @@ export interface RelayOptions {
   /** The STUN and TURN servers that peers are told of. Default none. */
   readonly iceServers?: readonly IceServer[] | undefined;
   readonly limits?: Partial<RelayLimits> | undefined;
+  /** How often a connection has to show that it is alive, by answering an HTTP/2 PING. Default 30,000. */
+  readonly pingIntervalMs?: number | undefined;
   /** Stops the relay, as {@link Relay.close} does. */
   readonly signal?: AbortSignal | undefined;
 }
@@ -76,17 +78,18 @@ const defaultGraceMs = 5_000;
  * ```
  */
 export async function createRelay(options: RelayOptions = {}): Promise<Relay> {
-  const { host = "127.0.0.1", port = 0, tls, iceServers = [], signal } = options;
+  const { host = "127.0.0.1", port = 0, tls, iceServers = [], pingIntervalMs = 30_000, signal } = options;
   signal?.throwIfAborted();
   if (!Number.isInteger(port) || port < 0 || port > 65_535)
     throw new WiceError("invalid-argument", "port must be between 0 and 65535");
+  if (!(pingIntervalMs >= 100)) throw new WiceError("invalid-argument", "pingIntervalMs must be at least 100");
   const limits = resolveLimits(options.limits);
   const counters = createCounters();
   const version = await readVersion();
 
   const settings = http2Options(limits);
   const server = tls === undefined ? createServer(settings) : createTlsServer(settings, tls);
-  const connections = createConnections(limits, counters);
+  const connections = createConnections(limits, counters, pingIntervalMs);
   const core = createCore(limits, counters);
   const lean = createLeanHandler(core, connections);
   const serve = createServices({ version, limits, iceServers });

@@ -18,11 +18,14 @@ export interface Rate {
 export interface RelayLimits {
   /** The largest serialised envelope, in bytes. Larger ones get `ResourceExhausted`. Default 65,536. */
   readonly maxEnvelopeBytes: number;
-  /** Envelopes that wait for one slow subscriber before its oldest is dropped. Default 1,024. */
+  /** Envelopes that wait for one slow subscriber before its oldest is dropped. Default 65,536. */
   readonly maxQueuedEnvelopes: number;
-  /** Bytes that wait for one slow subscriber before its oldest is dropped. Default 1 MiB. */
+  /** Bytes that wait for one slow subscriber before its oldest is dropped. Default 48 MiB. */
   readonly maxQueuedBytes: number;
-  /** Bytes that wait for all slow subscribers together. Default 256 MiB. */
+  /**
+   * Bytes that wait for all slow subscribers together. Default 256 MiB. One of them gets at most a quarter of what the
+   * others leave, so that those who keep up find room, however many do not.
+   */
   readonly maxTotalQueuedBytes: number;
   /** Subscriptions of all peers. Default 1,000,000. */
   readonly maxSubscriptions: number;
@@ -51,8 +54,8 @@ export interface RelayLimits {
 
 const defaults: RelayLimits = {
   maxEnvelopeBytes: 65_536,
-  maxQueuedEnvelopes: 1_024,
-  maxQueuedBytes: 1_048_576,
+  maxQueuedEnvelopes: 65_536,
+  maxQueuedBytes: 50_331_648,
   maxTotalQueuedBytes: 268_435_456,
   maxSubscriptions: 1_000_000,
   maxSubscriptionsPerKey: 100_000,

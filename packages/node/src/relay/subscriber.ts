@@ -32,6 +32,8 @@ export interface Subscriber {
   newest: Waiting | undefined;
   waiting: number;
   waitingBytes: number;
+  /** What the stream has of the queue, and has not written yet. */
+  batchBytes: number;
   heartbeat: NodeJS.Timeout | undefined;
   /** What ends the stream in the way of its protocol; set once the subscriber shall end, called when it has all. */
   finish: (() => void) | undefined;
@@ -41,8 +43,8 @@ export interface Subscriber {
   readonly written: () => void;
 }
 
-/** How much is handed to the stream at once when a queue is written. */
-const batchBytes = 65_536;
+/** How much of a queue is handed to the stream at once: enough to fill a client's window, whatever it is. */
+const maxBatchBytes = 262_144;
 
 export function createSubscriber(output: Writable, topic: string, context: SubscriberContext): Subscriber {
   const subscriber: Subscriber = {
@@ -54,6 +56,7 @@ export function createSubscriber(output: Writable, topic: string, context: Subsc
     newest: undefined,
     waiting: 0,
     waitingBytes: 0,
+    batchBytes: 0,
     heartbeat: undefined,
     finish: undefined,
     topic,
@@ -98,6 +101,7 @@ export function abandon(subscriber: Subscriber): void {
   clearInterval(subscriber.heartbeat);
   subscriber.finish = undefined;
   while (subscriber.oldest !== undefined) drop(subscriber, "subscriber-gone");
+  settleBatch(subscriber);
 }
 
 function write(subscriber: Subscriber, frame: Uint8Array): void {
@@ -107,6 +111,7 @@ function write(subscriber: Subscriber, frame: Uint8Array): void {
 
 function onWritten(subscriber: Subscriber): void {
   subscriber.writing = false;
+  settleBatch(subscriber);
   if (subscriber.output.destroyed) return;
   if (subscriber.oldest !== undefined) writeQueue(subscriber);
   else if (subscriber.finish !== undefined) subscriber.finish();
@@ -114,21 +119,31 @@ function onWritten(subscriber: Subscriber): void {
 
 function writeQueue(subscriber: Subscriber): void {
   const { output, context } = subscriber;
+  const { counters, limits } = context;
+  const most = Math.min(maxBatchBytes, shareOf(limits.maxTotalQueuedBytes - counters.queuedBytes));
   subscriber.active = true;
   output.cork();
   let bytes = 0;
   for (;;) {
     const { frame } = subscriber.oldest as Waiting;
     takeOldest(subscriber);
-    context.counters.delivered++;
+    counters.delivered++;
     bytes += frame.length;
-    if (subscriber.oldest === undefined || bytes >= batchBytes) {
+    if (subscriber.oldest === undefined || bytes >= most) {
       write(subscriber, frame);
       break;
     }
     output.write(frame);
   }
+  // Still in memory, although no longer ours to drop.
+  subscriber.batchBytes = bytes;
+  counters.queuedBytes += bytes;
   output.uncork();
+}
+
+function settleBatch(subscriber: Subscriber): void {
+  subscriber.context.counters.queuedBytes -= subscriber.batchBytes;
+  subscriber.batchBytes = 0;
 }
 
 function enqueue(subscriber: Subscriber, frame: Uint8Array): void {
@@ -142,8 +157,18 @@ function enqueue(subscriber: Subscriber, frame: Uint8Array): void {
   counters.queuedBytes += frame.length;
   while (subscriber.waiting > limits.maxQueuedEnvelopes) drop(subscriber, "queue-envelopes");
   while (subscriber.waitingBytes > limits.maxQueuedBytes) drop(subscriber, "queue-bytes");
-  while (counters.queuedBytes > limits.maxTotalQueuedBytes && subscriber.oldest !== undefined)
-    drop(subscriber, "total-queue-bytes");
+  while (subscriber.waitingBytes > shareOf(limits.maxTotalQueuedBytes - counters.queuedBytes)) {
+    drop(subscriber, "queue-share");
+  }
+}
+
+/**
+ * How long one queue may be when so many bytes of the memory for all queues are free: a quarter of what is left, as
+ * network switches share their buffers. One slow subscriber gets much, many get little each, and whoever keeps up finds
+ * room for its moments of delay, however many do not.
+ */
+function shareOf(freeBytes: number): number {
+  return Math.max(0, freeBytes) / 4;
 }
 
 function drop(subscriber: Subscriber, reason: DropReason): void {
