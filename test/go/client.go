@@ -358,9 +358,10 @@ func (rawCodec) Unmarshal(data []byte, v any) error {
 	return nil
 }
 
+// withTimeout is generous by default: test machines are slow.
 func withTimeout(ms int) (context.Context, context.CancelFunc) {
 	if ms == 0 {
-		ms = 10_000
+		ms = 30_000
 	}
 	return context.WithTimeout(context.Background(), time.Duration(ms)*time.Millisecond)
 }

@@ -171,7 +171,7 @@ suite.concurrent("Go clients on our relay", () => {
   });
 
   test("are not delayed by one that stopped reading", async () => {
-    await using relay = await startRelay();
+    await using relay = await startRelay({ limits: { maxQueuedEnvelopes: 256 } });
     await using frozen = await startGoClient(gopeer, `127.0.0.1:${relay.port}`, ["--window=65535"]);
     await using bob = await startGoClient(gopeer, `127.0.0.1:${relay.port}`);
     await using alice = await startGoClient(gopeer, `127.0.0.1:${relay.port}`);
@@ -181,8 +181,7 @@ suite.concurrent("Go clients on our relay", () => {
     const burst = { key: ours.private, to: theirs.public, count: 3_000, workers: 8, paddingBytes: 1_000 };
     expect(await alice.run("burst", burst)).toMatchObject({ acked: 3_000, failed: {} });
     await bob.until("message", undefined, { count: 2_970 });
-    const { dropped } = relay.counters();
-    expect(dropped["queue-bytes"] + dropped["queue-envelopes"]).toBeGreaterThan(0);
+    expect(relay.counters().dropped["queue-envelopes"]).toBeGreaterThan(2_000);
   });
 });
 
@@ -354,11 +353,11 @@ suite.concurrent("Go clients whose relay goes away", () => {
     await using client = await startGoClient(gopeer, `127.0.0.1:${first.port}`);
     const [ours, theirs] = [generatePair(), generatePair()];
     await client.run("subscribe", { key: theirs.private });
-    const burst = client.run("burst", { key: ours.private, to: theirs.public, count: 6_000, workers: 8 });
+    const burst = client.run("burst", { key: ours.private, to: theirs.public, count: 2_000, workers: 8 });
     await client.until("message", undefined, { count: 300 });
     await using second = await restart(first);
     // Calls under way were answered; those that came too late were refused so that grpc-go tries them again.
-    expect(await burst).toMatchObject({ acked: 6_000, failed: {} });
+    expect(await burst).toMatchObject({ acked: 2_000, failed: {} });
     expect(second.counters().published).toBeGreaterThan(0);
     await expectToReach(client, theirs.public);
     expect(client.complaints).toEqual([]);
@@ -418,7 +417,7 @@ suite.concurrent("Go clients whose relay goes away", () => {
 
 /** grpc-go pings after 10 s of silence at the earliest; these tests wait for that, all at the same time. */
 suite.concurrent("Go clients with keepalive", { timeout: 40_000 }, () => {
-  const keepalive = ["--keepalive-time=10s", "--keepalive-timeout=1s"];
+  const keepalive = ["--keepalive-time=10s", "--keepalive-timeout=4s"];
 
   test("ping our relay, which answers and keeps the connection", async () => {
     await using relay = await startRelay();
@@ -444,7 +443,7 @@ suite.concurrent("Go clients with keepalive", { timeout: 40_000 }, () => {
     await client.run("subscribe", { key: key.private });
     proxy.blackhole();
     await proxy.heal();
-    await client.until("subscription", isLive, { count: 2, timeoutMs: 20_000 });
+    await client.until("subscription", isLive, { count: 2, timeoutMs: 30_000 });
     await expectToReach(client, key.public);
     expect(client.find("subscription", isEnd)).toMatchObject([{ code: "Unavailable" }]);
   });

@@ -3,7 +3,10 @@
 import { type LineEvent, type LinesProcess, spawnLines } from "./lines-process.ts";
 
 export interface GoPeer extends LinesProcess {
-  /** Runs a command; resolves with its result, rejects with a {@link GoError}. Test/go documents the commands. */
+  /**
+   * Runs a command; resolves with its result, rejects with an error whose `code` is the gRPC code as
+   * grpc-go saw it: `"Unavailable"`. test/go documents the commands.
+   */
   run<Result = unknown>(command: string, args?: object, options?: { readonly timeoutMs?: number }): Promise<Result>;
   /** What a daemon would have logged as an error, panics and failed starts included. Must stay empty. */
   readonly complaints: readonly string[];
@@ -19,8 +22,8 @@ export interface GoServer extends GoPeer {
   readonly certificate: string | undefined;
 }
 
-/** A command that failed, with the gRPC code as grpc-go saw it: `"Unavailable"`. */
-export class GoError extends Error {
+/** A command that failed. */
+class GoError extends Error {
   override readonly name = "GoError";
   readonly code: string;
 
@@ -82,7 +85,7 @@ async function startGo(binary: string, args: readonly string[]): Promise<GoPeer>
       const lines = logged.map(({ text, error }) => (error === undefined ? `${text}` : `${text}: ${error}`));
       return child.stderr === "" ? lines : [...lines, child.stderr];
     },
-    async run<Result>(command: string, args: object = {}, { timeoutMs = 15_000 } = {}): Promise<Result> {
+    async run<Result>(command: string, args: object = {}, { timeoutMs = 40_000 } = {}): Promise<Result> {
       const id = ++lastId;
       child.write({ ...args, id, do: command });
       const [reply] = await child.until("reply", (line) => line.id === id, { timeoutMs });

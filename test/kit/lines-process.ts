@@ -13,7 +13,7 @@ export interface LineEvent {
 export interface UntilOptions {
   /** How many lines must match. Default 1. */
   readonly count?: number;
-  /** Default 10,000. */
+  /** Default 20,000. */
   readonly timeoutMs?: number;
 }
 
@@ -50,19 +50,21 @@ export async function spawnLines(
 ): Promise<LinesProcess> {
   const child = spawn(command, args, { stdio: ["pipe", "pipe", "pipe"], ...options });
   const events: LineEvent[] = [];
-  const waiting = new Set<() => void>();
+  const waiting = new Set<(line: LineEvent | undefined) => void>();
   let stderr = "";
   let exit: ProcessExit | undefined;
-  const wake = (): void => {
-    for (const check of [...waiting]) check();
+  /** Tells those who wait of a new line, or of the end. */
+  const wake = (line?: LineEvent): void => {
+    for (const check of [...waiting]) check(line);
   };
   child.stdin.on("error", () => {}); // It ended before it read everything.
   child.stderr.setEncoding("utf8").on("data", (text: string) => {
     stderr += text;
   });
   createInterface({ input: child.stdout }).on("line", (line) => {
-    events.push(parseLine(line));
-    wake();
+    const event = parseLine(line);
+    events.push(event);
+    wake(event);
   });
   const ended = new Promise<ProcessExit>((resolve) => {
     // "close" comes after the last line, unlike "exit".
@@ -92,8 +94,9 @@ export async function spawnLines(
       return exit;
     },
     find,
-    until(event, matches, { count = 1, timeoutMs = 10_000 } = {}) {
+    until(event, matches = () => true, { count = 1, timeoutMs = 20_000 } = {}) {
       return new Promise((resolve, reject) => {
+        const found = [...find(event, matches)];
         const settle = (act: () => void): void => {
           clearTimeout(timer);
           waiting.delete(check);
@@ -104,14 +107,15 @@ export async function spawnLines(
           const report = [`${why} before ${count} × "${event}"; last lines:`, ...tail, stderr.slice(0, 2_000)];
           settle(() => reject(new Error(report.join("\n"))));
         };
-        const check = (): void => {
-          const found = find(event, matches);
+        const check = (line: LineEvent | undefined): void => {
+          // Only what is new: thousands may wait while thousands of lines come.
+          if (line?.event === event && matches(line)) found.push(line);
           if (found.length >= count) settle(() => resolve(found));
           else if (exit !== undefined) fail(`ended (code ${exit.code}, signal ${exit.signal})`);
         };
         const timer = setTimeout(() => fail(`${timeoutMs} ms passed`), timeoutMs);
         waiting.add(check);
-        check();
+        check(undefined);
       });
     },
     write(line) {
