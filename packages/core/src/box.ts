@@ -4,16 +4,21 @@ import { hsalsa, xsalsa20poly1305 } from "@noble/ciphers/salsa.js";
 import { type RandomBytes, randomBytes } from "./bytes.ts";
 import type { CallOptions } from "./call-options.ts";
 import { type Envelope, nonceBytes } from "./envelope.ts";
-import { WiceError } from "./errors.ts";
+import { asWiceError, WiceError } from "./errors.ts";
 import type { KeyPair, PrivateKey } from "./private-key.ts";
-import type { PublicKey } from "./public-key.ts";
+import { PublicKey } from "./public-key.ts";
 
 /** The 32-byte key of all boxes between two keys, the same in both directions. As secret as a private key. */
 export type BoxKey = Uint8Array;
 
 /** Agrees on the key of the boxes between us and a peer. */
 export async function agreeBoxKey(ours: PrivateKey, theirs: PublicKey, options?: CallOptions): Promise<BoxKey> {
-  const secret = await ours.sharedSecret(theirs, options);
+  if (theirs.equals(PublicKey.any))
+    throw new WiceError("invalid-key", "PublicKey.any is for subscribing: it is nobody's");
+  const secret = await ours.sharedSecret(theirs, options).catch((error: unknown) => {
+    options?.signal?.throwIfAborted();
+    throw asWiceError(error, "the key agreement");
+  });
   if (secret.length !== 32 || secret.every((byte) => byte === 0)) {
     throw new WiceError("invalid-key", "the key agreement gave no secret: a key is of low order");
   }

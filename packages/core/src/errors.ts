@@ -70,6 +70,11 @@ export class WiceError extends Error {
   }
 }
 
+/** A WiceError as it is; anything else becomes the cause of an `internal` one that says who failed. */
+export function asWiceError(error: unknown, who: string): WiceError {
+  return isWiceError(error) ? error : new WiceError("internal", `${who} failed`, { cause: error });
+}
+
 /** Narrows a caught value to a {@link WiceError}, optionally of one code. Works across copies of the package. */
 export function isWiceError(error: unknown, code?: WiceErrorCode): error is WiceError {
   return (

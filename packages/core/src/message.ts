@@ -14,9 +14,17 @@ export function withFields(message: MessageInit, fields: Partial<Omit<Message, "
   return { ...create(MessageSchema, message), ...fields };
 }
 
-/** The bytes of a `cunicu.signaling.Message`. */
+/** The bytes of a `cunicu.signaling.Message`. Throws `invalid-argument` where a field has the wrong type. */
 export function encodeMessage(message: MessageInit): Uint8Array<ArrayBuffer> {
-  return toBinary(MessageSchema, create(MessageSchema, message));
+  try {
+    return toBinary(MessageSchema, create(MessageSchema, message));
+  } catch {
+    // No cause: the encoder's errors quote what they could not encode.
+    throw new WiceError(
+      "invalid-argument",
+      "a field of the message has the wrong type: bytes are Uint8Array, text is string",
+    );
+  }
 }
 
 /** The inverse of {@link encodeMessage}; unknown fields and enum values are kept. Throws `invalid-message`. */

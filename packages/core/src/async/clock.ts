@@ -12,11 +12,14 @@ export interface Timer {
   cancel(): void;
 }
 
+/** 24.8 days. Platforms fire timers that are set for longer at once. */
+const longestDelayMs = 0x7fff_ffff;
+
 /** The platform's time. */
 export const systemClock: Clock = {
   now: () => performance.now(),
   schedule(delayMs, callback) {
-    const timer = setTimeout(callback, delayMs);
+    const timer = setTimeout(callback, Math.min(delayMs, longestDelayMs));
     return { cancel: () => clearTimeout(timer) };
   },
 };

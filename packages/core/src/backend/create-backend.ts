@@ -11,10 +11,11 @@ import { type RandomBytes, randomBytes, toHex } from "../bytes.ts";
 import type { Envelope } from "../envelope.ts";
 import { isWiceError, WiceError } from "../errors.ts";
 import { PeerDescriptionSchema } from "../gen/cunicu/pdisc/pdisc_pb.ts";
-import { type MessageInit, withFields } from "../message.ts";
+import { encodeMessage, type MessageInit, withFields } from "../message.ts";
 import type { KeyPair, PrivateKey } from "../private-key.ts";
 import { PublicKey } from "../public-key.ts";
 import type { EnvelopeTransport, TransportReceipt } from "../transport/transport.ts";
+import { createTypedTransport } from "../transport/typed-transport.ts";
 import type { Backend, BackendStatus, DropReason, PublishOptions } from "./backend.ts";
 import { isInstance } from "./header.ts";
 import { createMailbox, type Mailbox } from "./mailbox.ts";
@@ -47,7 +48,8 @@ const statusLimit = 64;
  * for await (const { sender, message } of await backend.subscribe({ ours, theirs: PublicKey.any })) …
  * ```
  */
-export function createBackend(transport: EnvelopeTransport, options: BackendOptions = {}): Backend {
+export function createBackend(given: EnvelopeTransport, options: BackendOptions = {}): Backend {
+  const transport = createTypedTransport(given);
   const clock = options.clock ?? systemClock;
   const random = options.random ?? randomBytes;
   const retry = options.retry ?? { initialMs: 250, maxMs: 4000 };
@@ -142,18 +144,12 @@ export function createBackend(transport: EnvelopeTransport, options: BackendOpti
       check(pair, publishOptions);
       checkMessage(pair, message, publishOptions);
       const { group, until, recipientInstance } = publishOptions;
+      const content = encodeContent(message, group === true);
       return bounded(publishOptions, async (signal) => {
         const box = mailbox(pair.ours);
-        if (until === "delivered") return box.deliver(pair.theirs, message, { signal, recipientInstance });
-        // Go daemons crash on a message to a group key that has no peer.
-        const sent =
-          group === true && message.peer === undefined
-            ? withFields(message, { peer: create(PeerDescriptionSchema) })
-            : message;
-        const { subscribers } = await handOver(
-          await box.seal(pair.theirs, sent, { signal, recipientInstance }),
-          signal,
-        );
+        if (until === "delivered") return box.deliver(pair.theirs, content, { signal, recipientInstance });
+        const envelope = await box.seal(pair.theirs, content, { signal, recipientInstance });
+        const { subscribers } = await handOver(envelope, signal);
         return { subscribers };
       });
     },
@@ -186,6 +182,13 @@ export function createBackend(transport: EnvelopeTransport, options: BackendOpti
       return closed;
     },
   });
+}
+
+/** The bytes of a message, taken at once: what the caller does to it later changes nothing. */
+function encodeContent(message: MessageInit, group: boolean): Uint8Array {
+  // Go daemons crash on a message to a group key that has no peer.
+  const crashes = group && message.peer === undefined;
+  return encodeMessage(crashes ? withFields(message, { peer: create(PeerDescriptionSchema) }) : message);
 }
 
 function checkMessage(pair: KeyPair, message: MessageInit, options: PublishOptions): void {

@@ -5,7 +5,7 @@ import type { Clock, Timer } from "../async/clock.ts";
 import { onAbort, sleep } from "../async/signal.ts";
 import type { RandomBytes } from "../bytes.ts";
 import type { Envelope } from "../envelope.ts";
-import { isWiceError, WiceError } from "../errors.ts";
+import { asWiceError, WiceError } from "../errors.ts";
 import type { PublicKey } from "../public-key.ts";
 import type { EnvelopeTransport } from "../transport/transport.ts";
 import type { BackendStatus } from "./backend.ts";
@@ -71,7 +71,7 @@ export function createLink(key: PublicKey, dependencies: LinkDependencies): Link
       }
       run.live = false;
       if (signal.aborted) return;
-      const error = isWiceError(loss) ? loss : new WiceError("internal", "the transport failed", { cause: loss });
+      const error = asWiceError(loss, "the transport");
       if (!error.retryable) {
         onStatus({ type: "refused", key, error });
         throw error;
@@ -88,9 +88,7 @@ export function createLink(key: PublicKey, dependencies: LinkDependencies): Link
     running = run;
     receive(run).catch((error: unknown) => {
       if (running !== run) return;
-      const refusal = isWiceError(error)
-        ? error
-        : new WiceError("internal", "the subscription failed", { cause: error });
+      const refusal = asWiceError(error, "the subscription");
       stop(refusal);
       onRefused(refusal);
     });

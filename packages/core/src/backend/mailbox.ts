@@ -5,10 +5,10 @@ import { createQueue, type Queue } from "../async/queue.ts";
 import { abortable, onAbort } from "../async/signal.ts";
 import type { TokenBucket } from "../async/token-bucket.ts";
 import { openWith, sealWith } from "../box.ts";
-import { toHex } from "../bytes.ts";
+import { concatBytes, toHex } from "../bytes.ts";
 import type { Envelope } from "../envelope.ts";
 import { WiceError } from "../errors.ts";
-import { decodeMessage, encodeMessage, type Message, type MessageInit, withFields } from "../message.ts";
+import { decodeMessage, encodeMessage, type Message } from "../message.ts";
 import type { PrivateKey } from "../private-key.ts";
 import { PublicKey } from "../public-key.ts";
 import type { TransportReceipt } from "../transport/transport.ts";
@@ -26,8 +26,11 @@ import { createOutbox, type DeliverOptions, type Outbox, undelivered } from "./o
 import { createReceipts, type Receipts } from "./receipts.ts";
 import { createRemotes, type Remote, type RemotesLimits } from "./remote.ts";
 
-/** Around the message: the two keys, the nonce, the tag, and protobuf's tags and lengths. */
-const envelopeOverheadBytes = 128;
+/**
+ * Around the content of a message, at most: the header (52), the tag (16), the nonce (26), the two keys (68), and protobuf's
+ * tags and lengths (10).
+ */
+const overheadBytes = 172;
 
 export interface MailboxDependencies extends Omit<LinkDependencies, "onEnvelope" | "onRefused">, RemotesLimits {
   readonly instance: Instance;
@@ -37,9 +40,9 @@ export interface MailboxDependencies extends Omit<LinkDependencies, "onEnvelope"
 }
 
 export interface Mailbox {
-  /** Seals a message, to be published as often as it takes. */
-  seal(theirs: PublicKey, message: MessageInit, options: SealOptions): Promise<Envelope>;
-  deliver(theirs: PublicKey, message: MessageInit, options: DeliverOptions): Promise<PublishReceipt>;
+  /** Seals a message, to be published as often as it takes. `content` is an encoded message without header. */
+  seal(theirs: PublicKey, content: Uint8Array, options: SealOptions): Promise<Envelope>;
+  deliver(theirs: PublicKey, content: Uint8Array, options: DeliverOptions): Promise<PublishReceipt>;
   subscribe(theirs: PublicKey, options: SubscribeOptions): Promise<Subscription>;
   close(): void;
 }
@@ -64,21 +67,25 @@ export function createMailbox(ours: PrivateKey, dependencies: MailboxDependencie
   const subscribers = new Map<string, Set<Subscriber>>();
   const anybody = PublicKey.any.toString();
 
-  const sealFor = async (remote: Remote, message: MessageInit, fields: HeaderFields): Promise<Envelope> => {
-    const key = await remote.boxKey();
-    const plaintext = encodeMessage(withFields(message, { header: writeHeader(remote.role, instance, fields) }));
-    if (plaintext.length + envelopeOverheadBytes > dependencies.maxEnvelopeBytes) {
-      const most = dependencies.maxEnvelopeBytes - envelopeOverheadBytes;
-      throw new WiceError("too-large", `the message has ${plaintext.length} bytes, of at most ${most}`);
+  const checkSize = (content: Uint8Array): void => {
+    const most = dependencies.maxEnvelopeBytes - overheadBytes;
+    if (content.length > most) {
+      throw new WiceError("too-large", `the message has ${content.length} bytes, of at most ${most}`);
     }
+  };
+
+  const sealFor = async (remote: Remote, content: Uint8Array, fields: HeaderFields): Promise<Envelope> => {
+    const key = await remote.boxKey();
+    // Fields of a protobuf message may come in any order: the header is simply appended.
+    const plaintext = concatBytes(content, encodeMessage({ header: writeHeader(remote.role, instance, fields) }));
     remote.knowsInstance = true;
     return { sender: ours.publicKey, recipient: remote.key, ...sealWith(key, plaintext, random) };
   };
 
-  const sealPlain = (remote: Remote, message: MessageInit, to: Instance | undefined): Promise<Envelope> => {
+  const sealPlain = (remote: Remote, content: Uint8Array, to: Instance | undefined): Promise<Envelope> => {
     remote.lastSequence.plain += 1;
     const sequence = remote.lastSequence.plain;
-    return sealFor(remote, message, { recipientInstance: to, sequence, acknowledge: false });
+    return sealFor(remote, content, { recipientInstance: to, sequence, acknowledge: false });
   };
 
   const exchange = (remote: Remote): { readonly outbox: Outbox; readonly receipts: Receipts } => {
@@ -90,12 +97,12 @@ export function createMailbox(ours: PrivateKey, dependencies: MailboxDependencie
         remote.lastSequence.acknowledged += 1;
         return remote.lastSequence.acknowledged;
       },
-      async send(message, to, signal): Promise<TransportReceipt> {
-        return transport.publish(await sealFor(remote, message, { ...to, acknowledge: true }), { signal });
+      async send(content, to, signal): Promise<TransportReceipt> {
+        return transport.publish(await sealFor(remote, content, { ...to, acknowledge: true }), { signal });
       },
     });
-    const receipts = createReceipts(async (message, to) =>
-      transport.publish(await sealPlain(remote, message, to), { signal: closing.signal }),
+    const receipts = createReceipts(async (receipt, to) =>
+      transport.publish(await sealPlain(remote, encodeMessage({ receipt }), to), { signal: closing.signal }),
     );
     const made = { outbox, receipts };
     exchanges.set(remote, made);
@@ -230,13 +237,21 @@ export function createMailbox(ours: PrivateKey, dependencies: MailboxDependencie
   };
 
   return {
-    async seal(theirs, message, { signal, recipientInstance }) {
+    async seal(theirs, content, { signal, recipientInstance }) {
+      checkSize(content);
       const remote = remotes.known(theirs);
-      await abortable(remote.boxKey(), signal);
-      return sealPlain(remote, message, recipientInstance);
+      // Forgotten meanwhile, it would be numbered by two.
+      remote.pins += 1;
+      try {
+        await abortable(remote.boxKey(), signal);
+        return await sealPlain(remote, content, recipientInstance);
+      } finally {
+        remote.pins -= 1;
+      }
     },
 
-    async deliver(theirs, message, options) {
+    async deliver(theirs, content, options) {
+      checkSize(content);
       const remote = remotes.known(theirs);
       if (remote.hasSentNoHeader && !remote.hasSentHeaders) {
         throw new WiceError("unsupported", "the peer sends no receipts (it is not wice); publish without delivered");
@@ -252,7 +267,7 @@ export function createMailbox(ours: PrivateKey, dependencies: MailboxDependencie
         const { outbox } = exchange(remote);
         delivering.add(outbox);
         try {
-          return await outbox.deliver(message, options);
+          return await outbox.deliver(content, options);
         } finally {
           if (!outbox.busy) delivering.delete(outbox);
         }

@@ -5,7 +5,6 @@ import type { Clock, Timer } from "../async/clock.ts";
 import { onAbort } from "../async/signal.ts";
 import type { RandomBytes } from "../bytes.ts";
 import { isWiceError, WiceError } from "../errors.ts";
-import type { MessageInit } from "../message.ts";
 import type { TransportReceipt } from "../transport/transport.ts";
 import type { Instance, PublishReceipt } from "./backend.ts";
 import { replayWindowSize } from "./replay-window.ts";
@@ -14,13 +13,15 @@ import { replayWindowSize } from "./replay-window.ts";
 const maxSpan = Math.floor(replayWindowSize / 2);
 /** After so many unanswered tries we ask whether the instance is still there. */
 const patience = 2;
+/** An empty message. */
+const nothing: Uint8Array = new Uint8Array();
 
 export interface OutboxDependencies {
   readonly clock: Clock;
   readonly random: RandomBytes;
   readonly retry: BackoffOptions;
   /** One try; asks for acknowledgement. */
-  send(message: MessageInit, to: Destination, signal: AbortSignal): Promise<TransportReceipt>;
+  send(content: Uint8Array, to: Destination, signal: AbortSignal): Promise<TransportReceipt>;
   /** The next sequence number of those that ask for acknowledgement. */
   nextSequence(): number;
 }
@@ -42,7 +43,7 @@ export interface Outbox {
   /** A delivery is pending: receipts of this peer are wanted. */
   readonly busy: boolean;
   /** Resolves when an instance took the message. Rejects with `not-delivered`, `delivery-unknown` or a refusal. */
-  deliver(message: MessageInit, options: DeliverOptions): Promise<PublishReceipt>;
+  deliver(content: Uint8Array, options: DeliverOptions): Promise<PublishReceipt>;
   /** `from` has taken the messages of these sequence numbers. */
   acknowledged(from: Instance, sequences: readonly number[]): void;
   /** `from` has sent something that proves that it lives. */
@@ -52,7 +53,7 @@ export interface Outbox {
 }
 
 interface Delivery {
-  readonly message: MessageInit;
+  readonly content: Uint8Array;
   readonly sequence: number;
   readonly options: DeliverOptions;
   readonly resolve: (receipt: PublishReceipt) => void;
@@ -117,11 +118,11 @@ export function createOutbox({ clock, random, retry, send, nextSequence }: Outbo
   };
 
   const transmit = async (delivery: Delivery, recipientInstance: Instance): Promise<void> => {
-    const { message, sequence, options, exposed } = delivery;
+    const { content, sequence, options, exposed } = delivery;
     delivery.sending = true;
     delivery.exposed = true;
     try {
-      const { subscribers } = await send(message, { sequence, recipientInstance }, options.signal);
+      const { subscribers } = await send(content, { sequence, recipientInstance }, options.signal);
       if (subscribers === 0) delivery.exposed = exposed;
     } catch (error) {
       if (!isWiceError(error) || !error.retryable) {
@@ -156,7 +157,7 @@ export function createOutbox({ clock, random, retry, send, nextSequence }: Outbo
       questioned = newest;
     }
     try {
-      await send({}, { sequence: questioned, recipientInstance: undefined }, asked.stop.signal);
+      await send(nothing, { sequence: questioned, recipientInstance: undefined }, asked.stop.signal);
     } catch (error) {
       if (question === asked && (!isWiceError(error) || !error.retryable)) {
         for (const delivery of deliveries.values()) if (delivery.sentTo === undefined) fail(delivery, error);
@@ -211,7 +212,7 @@ export function createOutbox({ clock, random, retry, send, nextSequence }: Outbo
     get busy() {
       return deliveries.size > 0;
     },
-    deliver(message, options) {
+    deliver(content, options) {
       const { signal } = options;
       return new Promise<PublishReceipt>((resolve, reject) => {
         if (signal.aborted) {
@@ -230,7 +231,7 @@ export function createOutbox({ clock, random, retry, send, nextSequence }: Outbo
         const start = (): void => {
           newest = nextSequence();
           delivery = {
-            ...{ message, sequence: newest, options, delays: createBackoff(retry, random) },
+            ...{ content, sequence: newest, options, delays: createBackoff(retry, random) },
             ...{ exposed: false, sending: false, sentTo: undefined, misses: 0, dueAt: 0 },
             resolve(receipt) {
               forget();

@@ -12,7 +12,7 @@ export interface Receipts {
   add(instance: Instance, sequence: number): void;
 }
 
-export function createReceipts(send: (message: MessageInit, to: Instance) => Promise<unknown>): Receipts {
+export function createReceipts(send: (receipt: MessageInit["receipt"], to: Instance) => Promise<unknown>): Receipts {
   const waiting = new Map<Instance, Set<number>>();
   let sending = false;
 
@@ -23,7 +23,7 @@ export function createReceipts(send: (message: MessageInit, to: Instance) => Pro
       waiting.delete(instance);
       const receipt = { instance: fromHex(instance) ?? new Uint8Array(), sequences: [...sequences].map(BigInt) };
       try {
-        await send({ receipt }, instance);
+        await send(receipt, instance);
       } catch {
         // The sender repeats its message, and gets the receipt then.
       }
