@@ -3,7 +3,10 @@
 import { isWiceError } from "@wice/core";
 import { UsageError } from "./usage-error.ts";
 
-export function errorLines(error: unknown, env: Readonly<Record<string, string | undefined>>): readonly string[] {
+export function errorLines(
+  error: unknown,
+  env: Readonly<Record<string, string | undefined>>,
+): readonly [string, ...string[]] {
   const debug = (env.WICE_DEBUG ?? "") !== "";
   const line = errorLine(error).replace(/\s*\n\s*/g, " ");
   return debug && !(error instanceof UsageError) ? [line, ...traces(error)] : [line];

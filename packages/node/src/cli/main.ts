@@ -42,10 +42,15 @@ export async function main(argv: readonly string[], io: Io): Promise<number> {
     return await runCommand(command, rest, { io, out, notes, signal: stop.signal });
   } catch (error) {
     if (error instanceof OutputClosed) return exitCode.ok;
-    if (error instanceof Interrupted) return interruptCode(error.signal);
-    for (const line of errorLines(error, io.env)) await notes.line(`${notes.style.red(`${name}:`)} ${line}`);
-    if (!(error instanceof UsageError)) return exitCode.failed;
-    return exitCode.usage;
+    if (error instanceof Interrupted) {
+      const code = interruptCode(error.signal);
+      // What a reader has not taken by now would keep the process until it does.
+      if (io.stdout.writableLength > 0) io.exit(code);
+      return code;
+    }
+    const [line, ...trace] = errorLines(error, io.env);
+    await notes.line([`${notes.style.red(`${name}:`)} ${line}`, ...trace].join("\n"));
+    return error instanceof UsageError ? exitCode.usage : exitCode.failed;
   } finally {
     forget();
   }

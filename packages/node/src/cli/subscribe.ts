@@ -1,6 +1,7 @@
 /** `wice subscribe` */
 
 import { type Backend, createBackend, type KeyPair, PublicKey, type ReceivedMessage } from "@wice/core";
+import { abortable } from "../grpc/abort.ts";
 import { type Command, type Context, defineCommand } from "./command.ts";
 import { exitCode } from "./exit-code.ts";
 import { formatJson, formatText } from "./incoming.ts";
@@ -77,7 +78,7 @@ async function printMessages(
   let printed = 0;
   let overflowed = 0;
   for await (const received of subscription) {
-    await out.line(format(received));
+    await abortable(out.line(format(received)), signal);
     printed += 1;
     if (printed >= count) return;
     const { "queue-full": lost } = backend.counters();
