@@ -18,6 +18,8 @@ export interface Connections {
   add(session: ServerHttp2Session): void;
   addressOf(session: Http2Session | undefined): AddressState;
   sessions(): Iterable<Http2Session>;
+  /** Resolves when the last connection has ended. */
+  gone(): Promise<void>;
   stop(): void;
 }
 
@@ -44,6 +46,7 @@ export function createConnections(limits: RelayLimits, counters: LiveCounters, p
   const nobody: AddressState = { connections: 0, subscriptions: 0, bucket: createBucket() };
   let turn = 0;
   let joined = 0;
+  let onGone: (() => void) | undefined;
 
   const timer = setInterval(() => {
     turn = (turn + 1) % turns;
@@ -78,21 +81,29 @@ export function createConnections(limits: RelayLimits, counters: LiveCounters, p
         mates.delete(session);
         state.connections--;
         counters.connections--;
+        if (connections.size === 0) onGone?.();
       });
     },
     addressOf: (session) => (session === undefined ? undefined : connections.get(session)?.address) ?? nobody,
     sessions: () => connections.keys(),
+    async gone() {
+      if (connections.size === 0) return;
+      await new Promise<void>((resolve) => {
+        onGone = resolve;
+      });
+    },
     stop: () => clearInterval(timer),
   };
 }
 
 function probe(session: Http2Session, connection: Connection): void {
-  if (session.destroyed || session.closed) return;
   if (connection.pinged) {
     session.destroy();
     return;
   }
   connection.pinged = true;
+  // After a GOAWAY of the client's no ping is possible any more, and it has until the next time to finish.
+  if (session.closed || session.destroyed) return;
   session.ping((error) => {
     if (error === null) connection.pinged = false;
   });

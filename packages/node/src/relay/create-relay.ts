@@ -18,7 +18,7 @@ import { createCore } from "./core.ts";
 import { createCounters, type RelayCounters, snapshot } from "./counters.ts";
 import { createLeanHandler } from "./grpc-lean.ts";
 import type { IceServer } from "./ice-servers.ts";
-import { type RelayLimits, resolveLimits } from "./limits.ts";
+import { longestTimerMs, type RelayLimits, resolveLimits } from "./limits.ts";
 import { createServices } from "./services.ts";
 
 export interface RelayOptions {
@@ -43,7 +43,7 @@ export interface CloseOptions {
 }
 
 /** A relay that listens. Where the runtime has `Symbol.asyncDispose`, `await using` closes it. */
-export interface Relay {
+export interface Relay extends AsyncDisposable {
   /** What clients connect to, for example `http://127.0.0.1:49153`. */
   readonly url: string;
   /** The address that it listens on. */
@@ -57,7 +57,6 @@ export interface Relay {
    * time cuts earlier.
    */
   close(options?: CloseOptions): Promise<void>;
-  [Symbol.asyncDispose]?(): Promise<void>;
 }
 
 const defaultGraceMs = 5_000;
@@ -82,7 +81,9 @@ export async function createRelay(options: RelayOptions = {}): Promise<Relay> {
   signal?.throwIfAborted();
   if (!Number.isInteger(port) || port < 0 || port > 65_535)
     throw new WiceError("invalid-argument", "port must be between 0 and 65535");
-  if (!(pingIntervalMs >= 100)) throw new WiceError("invalid-argument", "pingIntervalMs must be at least 100");
+  if (!(pingIntervalMs >= 100 && pingIntervalMs <= longestTimerMs)) {
+    throw new WiceError("invalid-argument", `pingIntervalMs must be between 100 and ${longestTimerMs}`);
+  }
   const limits = resolveLimits(options.limits);
   const counters = createCounters();
   const version = await readVersion();
@@ -103,21 +104,22 @@ export async function createRelay(options: RelayOptions = {}): Promise<Relay> {
         stream.on("error", () => {});
         stream.close(constants.NGHTTP2_REFUSED_STREAM);
       } else if (!lean.handle(stream, headers)) {
+        // All that the router serves is short: whoever takes longer than for a Publish does not mean it well.
+        stream.setTimeout(limits.maxRequestMs, () => stream.close(constants.NGHTTP2_CANCEL));
         serve(new Http2ServerRequest(stream, headers, {}, rawHeaders), new Http2ServerResponse(stream));
       }
     },
   );
 
-  const stopTimers = (): void => {
-    connections.stop();
-    lean.stop();
-  };
   try {
     await listen(server, host, port, signal);
   } catch (error) {
-    stopTimers();
+    connections.stop();
+    lean.stop();
     throw error;
   }
+  // A connection that could not be accepted is no reason to give up those that were.
+  server.on("error", () => {});
 
   const cut = (): void => {
     for (const session of connections.sessions()) session.destroy();
@@ -128,6 +130,7 @@ export async function createRelay(options: RelayOptions = {}): Promise<Relay> {
   const drain = async (): Promise<void> => {
     signal?.removeEventListener("abort", onAbort);
     core.draining = true;
+    connections.stop();
     // Not the server's own close, which would also close the sessions: they have to be told first.
     const stopped = new Promise<void>((resolve) => Server.prototype.close.call(server, () => resolve()));
     // The highest possible stream number announces the end without cutting off requests that are under way.
@@ -138,27 +141,34 @@ export async function createRelay(options: RelayOptions = {}): Promise<Relay> {
     lean.endSubscriptions();
     for (const session of connections.sessions()) session.close();
     await stopped;
-    stopTimers();
+    await connections.gone();
+    lean.stop();
   };
 
   const close = async ({ graceMs = defaultGraceMs }: CloseOptions = {}): Promise<void> => {
     closed ??= drain();
-    const deadline = setTimeout(cut, graceMs);
+    const deadline = setTimeout(cut, Math.min(graceMs, longestTimerMs));
     await closed.finally(() => clearTimeout(deadline));
   };
   const onAbort = (): void => void close();
   signal?.addEventListener("abort", onAbort, { once: true });
+  if (signal?.aborted) {
+    await close({ graceMs: 0 });
+    throw signal.reason;
+  }
 
   const bound = server.address() as AddressInfo;
-  const relay: Relay = {
+  const relay: Omit<Relay, typeof Symbol.asyncDispose> = {
     url: `${tls === undefined ? "http" : "https"}://${urlHost(bound.address)}:${bound.port}`,
     address: bound.address,
     port: bound.port,
     counters: () => snapshot(counters),
     close,
   };
-  if (Symbol.asyncDispose !== undefined) relay[Symbol.asyncDispose] = () => close();
-  return relay;
+  return Object.assign(
+    relay,
+    Symbol.asyncDispose === undefined ? {} : { [Symbol.asyncDispose]: () => close() },
+  ) as Relay;
 }
 
 /** What keeps one connection from harming the others. */
@@ -207,6 +217,7 @@ function pem(label: string, bytes: string | Uint8Array): string {
 
 function listen(server: Server, host: string, port: number, signal: AbortSignal | undefined): Promise<void> {
   return new Promise((resolve, reject) => {
+    signal?.throwIfAborted();
     const settle = (): void => {
       server.off("error", onError);
       server.off("listening", onListening);

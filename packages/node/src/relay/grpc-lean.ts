@@ -18,6 +18,7 @@ import type { AddressState, Connections } from "./connections.ts";
 import type { RelayCore } from "./core.ts";
 import { createResultFrames, prefixBytes } from "./frames.ts";
 import { type GrpcStatus, timeoutMs, trailersOf } from "./grpc-status.ts";
+import { longestTimerMs } from "./limits.ts";
 import { abandon, createSubscriber, endWhenWritten, greet, type Subscriber, startHeartbeat } from "./subscriber.ts";
 
 export interface LeanHandler {
@@ -87,7 +88,7 @@ export function createLeanHandler(core: RelayCore, connections: Connections): Le
       return true;
     },
     endSubscriptions() {
-      for (const subscriber of core.topics.all()) {
+      for (const subscriber of [...core.topics.all()]) {
         const call = (subscriber.output as CallStream)[callKey];
         if (call !== undefined)
           endSubscription(call, { code: "unavailable", message: "the relay stops; subscribe again" });
@@ -226,7 +227,7 @@ function subscribe(call: Call, frame: Buffer): void {
   if (call.deadlineMs !== Number.POSITIVE_INFINITY) {
     call.timer = setTimeout(
       onDeadline,
-      Math.max(1, Math.min(call.deadlineMs - performance.now(), 2 ** 31 - 1)),
+      Math.max(1, Math.min(call.deadlineMs - performance.now(), longestTimerMs)),
       call,
     ).unref();
   }
@@ -276,6 +277,8 @@ function onDeadline(call: Call): void {
 function endSubscription(call: Call, status: GrpcStatus): void {
   if (call.subscriber === undefined || call.status !== undefined) return;
   call.status = status;
+  // Nothing may be written to a stream that has ended, not even by a publication that is under way.
+  call.handler.core.topics.remove(call.subscriber);
   endWhenWritten(call.subscriber, () => call.stream.end());
 }
 

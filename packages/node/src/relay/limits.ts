@@ -79,8 +79,15 @@ export function resolveLimits(given: Partial<RelayLimits> = {}): RelayLimits {
       checkPositive(`limits.${name}.burst`, value.burst - 0.999);
     }
   }
-  return limits;
+  return {
+    ...limits,
+    maxSubscribeDelayMs: Math.min(limits.maxSubscribeDelayMs, longestTimerMs),
+    maxRequestMs: Math.min(limits.maxRequestMs, longestTimerMs),
+  };
 }
+
+/** 25 days: Node takes a longer time for a mistake and fires at once. */
+export const longestTimerMs = 2 ** 31 - 1;
 
 function checkPositive(label: string, value: unknown): void {
   if (typeof value === "number" && value > 0) return;
