@@ -3,7 +3,7 @@ import { isWiceError } from "@wice/core";
 import { expect } from "vitest";
 
 /** For `toThrow` and `toSatisfy`: a WiceError of the code. */
-export const hasCode = (code: WiceErrorCode): unknown =>
+export const hasCode = (code: WiceErrorCode): Error =>
   expect.toSatisfy((error: unknown) => isWiceError(error, code), `a WiceError with code ${code}`);
 
 /** What the promise rejects with; a failure of the test when it resolves. */
