@@ -87,7 +87,7 @@ export function resolveLimits(given: Partial<RelayLimits> = {}): RelayLimits {
 }
 
 /** 25 days: Node takes a longer time for a mistake and fires at once. */
-export const longestTimerMs = 2 ** 31 - 1;
+export const longestTimerMs: number = 2 ** 31 - 1;
 
 function checkPositive(label: string, value: unknown): void {
   if (typeof value === "number" && value > 0) return;
