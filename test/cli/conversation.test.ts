@@ -1,7 +1,7 @@
 /** Relay, subscriber and publisher as separate processes, as in three terminals. */
 
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
-import { createScene, runWice, type Scene, startRelay, startWice, type WiceProcess } from "./wice-process.ts";
+import { createScene, orEnd, runWice, type Scene, startRelay, startWice, type WiceProcess } from "./wice-process.ts";
 
 interface Peer {
   readonly file: string;
@@ -29,7 +29,7 @@ async function newPeer(name: string): Promise<Peer> {
 
 async function subscriber(peer: Peer, ...args: string[]): Promise<WiceProcess> {
   const wice = await startWice(["subscribe", "--key", peer.file, "--relay", relay.url, ...args]);
-  await wice.until("stderr", /subscribed/);
+  await orEnd(wice, wice.until("stderr", /subscribed/));
   return wice;
 }
 
@@ -72,14 +72,12 @@ describe.concurrent("three terminals", () => {
     probe.kill("SIGKILL");
     await probe.ended;
     await using inbox = await startWice(["subscribe", "--key", to.file, "--relay", url]);
-    const published = runWice(["publish", to.publicKey, "--key", alice.file, "--relay", url, "--delivered"], {
-      input: "1",
-    });
+    await using outbox = await startWice(["publish", to.publicKey, "--key", alice.file, "--relay", url, "--delivered"]);
+    outbox.stdin.end("1");
+    await outbox.until("stderr", /trying for 30 s \(--timeout\): nothing listens on/);
     await inbox.until("stderr", /waiting for the relay: nothing listens on .*retrying in/);
     await using late = await startRelay(`127.0.0.1:${port}`);
-    const { code, stderr } = await published;
-    expect(stderr).toMatch(/trying for 30 s/);
-    expect(code).toBe(0);
+    expect(await outbox.ended).toEqual({ code: 0, signal: null });
     await inbox.until("stdout", /1\n/);
     expect(late.stderr).toBe("");
   });

@@ -168,9 +168,19 @@ export async function startRelay(
   args: readonly string[] = [],
 ): Promise<WiceProcess & { readonly url: string; readonly port: number }> {
   const wice = await startWice(["relay", "--listen", listen, ...args]);
-  const [, url = ""] = await wice.until("stdout", /listening on (\S+)/);
+  const [, url = ""] = await orEnd(wice, wice.until("stdout", /listening on (\S+)/));
   return Object.defineProperties(wice, {
     url: { value: url },
     port: { value: Number(new URL(url).port) },
   }) as WiceProcess & { readonly url: string; readonly port: number };
+}
+
+/** The promise; when it rejects, the process is killed first, for nobody else has it yet. */
+export async function orEnd<T>(wice: WiceProcess, promise: Promise<T>): Promise<T> {
+  try {
+    return await promise;
+  } catch (error) {
+    await wice[Symbol.asyncDispose]();
+    throw error;
+  }
 }

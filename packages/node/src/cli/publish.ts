@@ -6,7 +6,7 @@ import { exitCode } from "./exit-code.ts";
 import { createInFlight } from "./in-flight.ts";
 import { readKeyOption } from "./key-option.ts";
 import { parseCount, parseSeconds } from "./number-option.ts";
-import { observeTransport } from "./observed-transport.ts";
+import { type ObservedTransport, observeTransport } from "./observed-transport.ts";
 import { once } from "./once.ts";
 import { openRelay } from "./open-relay.ts";
 import { payloadMessage, protobufMessage } from "./outgoing.ts";
@@ -60,7 +60,7 @@ export const publish: Command = defineCommand({
     const transport = observeTransport(relay, patience(invocation, timeoutMs, options.delivered));
     const backend = createBackend(transport, { maxEnvelopeBytes });
     const job: Job = {
-      ...{ backend, maxEnvelopeBytes, timeoutMs },
+      ...{ backend, transport, maxEnvelopeBytes, timeoutMs },
       pair: { ours, theirs },
       parse: options.message ? protobufMessage : payloadMessage,
       until: options.delivered ? "delivered" : "accepted",
@@ -76,6 +76,7 @@ export const publish: Command = defineCommand({
 
 interface Job {
   readonly backend: Backend;
+  readonly transport: ObservedTransport;
   readonly pair: KeyPair;
   readonly parse: (line: Line) => MessageInit;
   readonly until: "accepted" | "delivered";
@@ -85,7 +86,7 @@ interface Job {
 }
 
 async function publishLines(job: Job, { io, notes, signal }: Context): Promise<number> {
-  const { backend, pair, parse, until, group, timeoutMs } = job;
+  const { backend, transport, pair, parse, until, group, timeoutMs } = job;
   if (io.stdin.isTTY === true) await notes.line("type JSON values, one per line; Ctrl-D ends");
   const tally = createTally(until);
   const failure = new AbortController();
@@ -99,7 +100,7 @@ async function publishLines(job: Job, { io, notes, signal }: Context): Promise<n
     try {
       tally.add(line.number, await backend.publish(pair, message, { until, group, timeoutMs, signal }));
     } catch (error) {
-      throw lineError(line, error, timeoutMs);
+      throw lineError(line, error, transport.failure, timeoutMs);
     }
   };
   try {
@@ -123,15 +124,16 @@ async function publishLines(job: Job, { io, notes, signal }: Context): Promise<n
 }
 
 /** What went wrong with a line, in words that say which one. */
-function lineError({ number }: Line, error: unknown, timeoutMs: number): unknown {
+function lineError({ number }: Line, error: unknown, failure: WiceError | undefined, timeoutMs: number): unknown {
   if (!isWiceError(error)) return error;
-  const { code, cause } = error;
-  const text = code === "unavailable" && isWiceError(cause) ? unreachable(cause, timeoutMs) : error.message;
+  const { code } = error;
+  const inVain = failure !== undefined && (code === "unavailable" || code === "not-delivered");
+  const text = inVain ? `${grievance(failure)} for ${timeoutMs / 1000} s: ${failure.message}` : error.message;
   return new WiceError(code, `line ${number}: ${text}`, { cause: error });
 }
 
-function unreachable(cause: WiceError, timeoutMs: number): string {
-  return `the relay could not be reached for ${timeoutMs / 1000} s: ${cause.message}`;
+function grievance({ code }: WiceError): string {
+  return code === "unavailable" ? "the relay could not be reached" : "the relay refused";
 }
 
 /** Tells a person at most once each what is being waited for. */
