@@ -38,7 +38,7 @@ export function createOutput(stream: Terminal, env: Readonly<Record<string, stri
 }
 
 /** Colours for terminals, unless the user asked for none (https://no-color.org). */
-export function createStyle(stream: Terminal, env: Readonly<Record<string, string | undefined>>): Style {
+function createStyle(stream: Terminal, env: Readonly<Record<string, string | undefined>>): Style {
   const coloured = stream.isTTY === true && (env.NO_COLOR ?? "") === "" && env.TERM !== "dumb";
   const paint = (on: number, off: number) => (text: string) => (coloured ? `\x1b[${on}m${text}\x1b[${off}m` : text);
   return { bold: paint(1, 22), dim: paint(2, 22), red: paint(31, 39), green: paint(32, 39), yellow: paint(33, 39) };

@@ -7,7 +7,7 @@ export function processIo(): Io {
     get stdin() {
       return process.stdin;
     },
-    stdout: withoutBlocking(process.stdout),
+    stdout: process.stdout,
     stderr: process.stderr,
     env: process.env,
     onInterrupt(listener) {
@@ -16,14 +16,4 @@ export function processIo(): Io {
     },
     exit: (code) => process.exit(code),
   };
-}
-
-/**
- * Node writes to pipes synchronously: a reader that stops reading would stop the whole process, so that it answers no
- * ping of the relay and no Ctrl-C. There is no public switch for it; where this one goes, only that is lost.
- */
-function withoutBlocking(stream: NodeJS.WriteStream): NodeJS.WriteStream {
-  const { _handle: handle } = stream as { _handle?: { setBlocking?(on: boolean): unknown } };
-  if (stream.isTTY !== true) handle?.setBlocking?.(false);
-  return stream;
 }
