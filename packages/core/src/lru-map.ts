@@ -31,11 +31,12 @@ export function createLruMap<K, V>(
     set(key, value) {
       entries.delete(key);
       if (entries.size >= limit) {
+        // More than one where many were pinned until now.
         for (const [oldest, candidate] of entries) {
           if (pinned(candidate)) continue;
           entries.delete(oldest);
           onEvict(oldest, candidate);
-          break;
+          if (entries.size < limit) break;
         }
       }
       entries.set(key, value);
