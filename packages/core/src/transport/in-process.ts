@@ -90,9 +90,12 @@ export function inProcessFactory(options: InProcessOptions = {}): TransportFacto
   const networks = new Map<string, InProcessNetwork>();
   return {
     schemes: ["inprocess"],
-    open({ pathname }) {
-      const network = networks.get(pathname) ?? createInProcessNetwork(options);
-      networks.set(pathname, network);
+    open({ href, pathname: name }) {
+      if (name === "" || href !== `inprocess:${name}` || name.startsWith("/")) {
+        throw new WiceError("invalid-url", "write inprocess:NAME");
+      }
+      const network = networks.get(name) ?? createInProcessNetwork(options);
+      networks.set(name, network);
       return network.connect();
     },
   };

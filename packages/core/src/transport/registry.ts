@@ -45,8 +45,9 @@ export function createTransportRegistry(factories: readonly TransportFactory[]):
       let url: URL;
       try {
         url = new URL(text);
-      } catch (cause) {
-        throw new WiceError("invalid-url", "not a URL", { cause });
+      } catch {
+        // No cause: the platform's error quotes the URL, and with it a password.
+        throw new WiceError("invalid-url", `not a URL, but for its scheme "${scheme}:"`);
       }
       return factory.open(url);
     },
