@@ -53,6 +53,7 @@ export function createFaultyTransport(
 ): FaultyTransport {
   const { clock = systemClock, random = createSeededRandom(options.seed ?? 1) } = options;
   let faults = options.faults ?? {};
+  let closed = false;
   const recordings: Envelope[] = [];
   const late = new Set<Timer>();
   const cuts = new Set<() => void>();
@@ -87,6 +88,7 @@ export function createFaultyTransport(
     },
     async publish(envelope, callOptions) {
       callOptions?.signal?.throwIfAborted();
+      if (closed) throw new WiceError("closed", "the transport is closed");
       const { failure = 0 } = faults;
       if (random.chance(failure)) {
         if (random.chance(0.5)) mistreat(envelope);
@@ -132,6 +134,7 @@ export function createFaultyTransport(
       };
     },
     async close() {
+      closed = true;
       for (const timer of late) timer.cancel();
       late.clear();
       await transport.close();
