@@ -24,15 +24,21 @@ export { processIo } from "./process-io.ts";
 
 const commands: readonly Command[] = [relay, keyGenerate, keyPublic, keyRole, keyPassphrase, publish, subscribe];
 
+/** Under npx one Ctrl-C arrives twice: from the terminal, and from npm, which passes on what it gets itself. */
+const echoMs = 300;
+
 /** Runs `wice` with the arguments after its name. Resolves with the exit code; never rejects. */
 export async function main(argv: readonly string[], io: Io): Promise<number> {
   const stop = new AbortController();
   const out = createOutput(io.stdout, io.env);
   const said = createOutput(io.stderr, io.env);
   const notes = { style: said.style, line: (text: string) => said.line(text).catch(() => {}) };
+  let firstMs = 0;
   const forget = io.onInterrupt((signal) => {
-    if (stop.signal.aborted) io.exit(interruptCode(signal));
-    else stop.abort(new Interrupted(signal));
+    if (!stop.signal.aborted) {
+      firstMs = performance.now();
+      stop.abort(new Interrupted(signal));
+    } else if (performance.now() - firstMs > echoMs) io.exit(interruptCode(signal));
   });
   let name = "wice";
   try {

@@ -12,7 +12,8 @@ export function processIo(): Io {
     env: process.env,
     onInterrupt(listener) {
       process.on("SIGINT", listener).on("SIGTERM", listener);
-      return () => process.off("SIGINT", listener).off("SIGTERM", listener);
+      // The process is about to end, and a signal that comes late must not make it end otherwise.
+      return () => {};
     },
     exit: (code) => process.exit(code),
   };
