@@ -151,6 +151,23 @@ describe("close", () => {
     expect(relay.counters().published).toBe(0);
   });
 
+  test("refuses a stream that came between its announcement and the end of the connection", async () => {
+    const relay = await startRelay();
+    const session = openSession(relay.url);
+    await subscribe(session, someKey());
+    const late = ["Publish", "GetBuildInfo"].map((method) =>
+      call(session, `/cunicu.signaling.Signaling/${method}`, framed(envelope())),
+    );
+    // Now the requests are on the socket, and the relay has not read them.
+    await new Promise((resolve) => setImmediate(resolve));
+    const closed = relay.close();
+    for (const result of await Promise.all(late)) {
+      expect(result).toMatchObject({ http: undefined, resetCode: constants.NGHTTP2_REFUSED_STREAM });
+    }
+    await closed;
+    expect(relay.counters().published).toBe(0);
+  });
+
   test("answers the publication that was under way", async () => {
     const relay = await startRelay();
     const stream = openStream(openSession(relay.url), publishPath);

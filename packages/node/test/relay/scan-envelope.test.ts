@@ -166,6 +166,7 @@ describe("the strict scanner", () => {
     ["a second sender", [sender, recipient, box, sender]],
     ["a second recipient", [sender, recipient, recipient, box]],
     ["second contents, which a decoder would merge", [sender, recipient, box, box]],
+    ["second contents that are empty", [sender, recipient, box, field(3, Buffer.alloc(0))]],
     ["an unknown field", [sender, recipient, box, unknown]],
     ["an unknown field in the contents", [sender, recipient, field(3, Buffer.concat([...inside, unknown]))]],
     ["contents without nonce", [sender, recipient, field(3, inside[0] as Buffer)]],
