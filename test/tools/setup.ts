@@ -7,8 +7,9 @@
 
 import { accessSync, constants } from "node:fs";
 import { delimiter, join } from "node:path";
+import { buildGo } from "../kit/go-build.ts";
 import { ensureGo } from "../kit/install-go.ts";
-import { root, run, seconds } from "./command.ts";
+import { run, seconds } from "./command.ts";
 
 interface Program {
   readonly command: string;
@@ -38,8 +39,8 @@ async function installPrograms(): Promise<void> {
 
 /** The independent peer of the interoperability tests is Go: its modules are downloaded and compiled once, here. */
 async function buildGoPeer(): Promise<void> {
-  const go = await ensureGo();
-  await run(go, ["build", "-o", "/dev/null", "./..."], { cwd: join(root, "test/go") });
+  await ensureGo();
+  await buildGo();
 }
 
 function isInstalled(command: string): boolean {
