@@ -296,6 +296,7 @@ export function createMailbox(ours: PrivateKey, dependencies: MailboxDependencie
         await link.live(signal);
       } catch (error) {
         await iterator.return?.();
+        signal?.throwIfAborted();
         throw error;
       }
       return disposable({
