@@ -108,7 +108,10 @@ const wrongCommandLines: readonly Mistake[] = [
     args: () => ["publish", peer, "--key", key, "--relay", nowhere, "--group", "--delivered"],
     says: /exclude each other/,
   },
-  { args: () => ["publish", peer, "--key", key, "--relay", "127.0.0.1:8080"], says: /--relay: / },
+  {
+    args: () => ["publish", peer, "--key", key, "--relay", "localhost:8080"],
+    says: /--relay: the URL has no scheme; write http:\/\/localhost:8080, or https:\/\/localhost:8080 with TLS$/,
+  },
   {
     args: () => ["publish", peer, "--key", key, "--relay", "ftp://x"],
     says: /no transport for "ftp:"; known are grpc, grpcs, http, https$/,

@@ -15,6 +15,10 @@ export interface RelayAccess {
 
 /** Does not connect yet. */
 export async function openRelay({ url, ca, maxEnvelopeBytes, signal }: RelayAccess): Promise<EnvelopeTransport> {
+  // "localhost:8080" is a URL whose scheme is "localhost", which is not what anybody means.
+  if (/^[\w.-]+:\d{1,5}$/.test(url)) {
+    throw new UsageError(`--relay: the URL has no scheme; write http://${url}, or https://${url} with TLS`);
+  }
   const factory = grpcFactory({
     ...(ca !== undefined && { ca: await readPemFile("--ca", ca, signal) }),
     ...(maxEnvelopeBytes !== undefined && { maxEnvelopeBytes }),
