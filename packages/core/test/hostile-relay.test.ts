@@ -104,6 +104,26 @@ describe("a relay that records, repeats and reflects everything", () => {
     expect(await clock.runUntil(pending)).toEqual(hasCode("delivery-unknown"));
   });
 
+  test("cannot make a message seem never handed over that was, by saying that nobody is subscribed", async () => {
+    const { clock, relay, peer } = setup();
+    const bob = peer();
+    const key = generatePrivateKey();
+    const transport = relay.connect((inner) => ({
+      publish: async (...call) => {
+        await inner.publish(...call);
+        return { subscribers: 0 };
+      },
+    }));
+    const alice = { key, backend: createBackend(transport, { clock }) };
+    const taken = await listen(bob, alice);
+    await clock.runUntil(deliver(alice, bob, "one"));
+    relay.filter = ({ sender }) => !sender.equals(bob.key.publicKey);
+    const error = await clock.runUntil(rejectionOf(deliver(alice, bob, "two", { timeoutMs: 5000 })));
+    await clock.advance(0);
+    expect(texts(taken)).toEqual(["one", "two"]);
+    expect(error).toEqual(hasCode("delivery-unknown"));
+  });
+
   test("cannot make somebody else's key stand for a peer's", async () => {
     const { clock, relay, peer } = setup();
     const [alice, bob, mallet] = [peer(), peer(), peer()];

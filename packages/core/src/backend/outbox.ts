@@ -5,7 +5,6 @@ import type { Clock, Timer } from "../async/clock.ts";
 import { onAbort } from "../async/signal.ts";
 import type { RandomBytes } from "../bytes.ts";
 import { isWiceError, WiceError } from "../errors.ts";
-import type { TransportReceipt } from "../transport/transport.ts";
 import type { Instance, PublishReceipt } from "./backend.ts";
 import { replayWindowSize } from "./replay-window.ts";
 
@@ -21,7 +20,7 @@ export interface OutboxDependencies {
   readonly random: RandomBytes;
   readonly retry: BackoffOptions;
   /** One try; asks for acknowledgement. */
-  send(content: Uint8Array, to: Destination, signal: AbortSignal): Promise<TransportReceipt>;
+  send(content: Uint8Array, to: Destination, signal: AbortSignal): Promise<unknown>;
   /** The next sequence number of those that ask for acknowledgement. */
   nextSequence(): number;
 }
@@ -58,7 +57,7 @@ interface Delivery {
   readonly options: DeliverOptions;
   readonly resolve: (receipt: PublishReceipt) => void;
   readonly reject: (error: unknown) => void;
-  /** An attempt went out that is not known to have reached nobody. */
+  /** An attempt went out: somebody may have taken it, now or later. */
   exposed: boolean;
   sending: boolean;
   sentTo: Instance | undefined;
@@ -122,8 +121,8 @@ export function createOutbox({ clock, random, retry, send, nextSequence }: Outbo
     delivery.sending = true;
     delivery.exposed = true;
     try {
-      const { subscribers } = await send(content, { sequence, recipientInstance }, options.signal);
-      if (subscribers === 0) delivery.exposed = exposed;
+      // That it went to nobody is a server's word: it may have kept the envelope, or lie.
+      await send(content, { sequence, recipientInstance }, options.signal);
     } catch (error) {
       if (!isWiceError(error) || !error.retryable) {
         delivery.exposed = exposed;
