@@ -32,7 +32,7 @@ export interface Backend extends AsyncDisposable {
    */
   subscribe(pair: KeyPair, options?: SubscribeOptions): Promise<Subscription>;
 
-  /** What happens to the subscriptions, from now on. Of those that are not read, the latest 64 are kept. */
+  /** What happens to subscriptions and publications, from now on. Of those that are not read, the latest 64 are kept. */
   status(): AsyncIterable<BackendStatus>;
 
   /** What was dropped since the start, and why. */
@@ -103,6 +103,8 @@ export type BackendStatus =
   | { readonly type: "subscribed"; readonly key: PublicKey }
   /** A key's subscription was lost or could not be made; it is tried again after `retryInMs`. */
   | { readonly type: "lost"; readonly key: PublicKey; readonly error: WiceError; readonly retryInMs: number }
+  /** A message could not be handed over for a passing reason; it is tried again after `retryInMs`. */
+  | { readonly type: "retrying"; readonly error: WiceError; readonly retryInMs: number }
   /** A key's subscription ended for good: the transport refuses. */
   | { readonly type: "refused"; readonly key: PublicKey; readonly error: WiceError };
 

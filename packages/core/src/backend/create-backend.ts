@@ -65,6 +65,10 @@ export function createBackend(given: EnvelopeTransport, options: BackendOptions 
   const closing = new AbortController();
   let closed: Promise<void> | undefined;
 
+  const tell = (status: BackendStatus): void => {
+    for (const observer of observers) observer.pushDroppingOldest(status);
+  };
+
   const mailbox = (ours: PrivateKey): Mailbox => {
     const text = ours.publicKey.toString();
     const found = mailboxes.get(text);
@@ -75,9 +79,7 @@ export function createBackend(given: EnvelopeTransport, options: BackendOptions 
       maxEnvelopeBytes: options.maxEnvelopeBytes ?? 65_536,
       maxKnown: options.maxKnownPeers ?? 16_384,
       maxStrangers: options.maxStrangers ?? 1024,
-      onStatus(status) {
-        for (const observer of observers) observer.pushDroppingOldest(status);
-      },
+      onStatus: tell,
       onDrop(reason) {
         dropped[reason] += 1;
       },
@@ -103,7 +105,9 @@ export function createBackend(given: EnvelopeTransport, options: BackendOptions 
       } catch (error) {
         if (signal.aborted || !isWiceError(error) || !error.retryable) throw error;
         latest.set(signal, error);
-        await sleep(clock, Math.max(delays.next(), error.retryAfterMs ?? 0), signal);
+        const retryInMs = Math.max(delays.next(), error.retryAfterMs ?? 0);
+        tell({ type: "retrying", error, retryInMs });
+        await sleep(clock, retryInMs, signal);
       }
     }
   };
@@ -175,8 +179,8 @@ export function createBackend(given: EnvelopeTransport, options: BackendOptions 
     close() {
       closed ??= (async () => {
         closing.abort(new WiceError("closed", "the backend is closed"));
-        for (const box of mailboxes.values()) box.close();
         for (const observer of [...observers]) observer.end();
+        await Promise.all([...mailboxes.values()].map((box) => box.close()));
         await transport.close();
       })();
       return closed;

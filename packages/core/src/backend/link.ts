@@ -31,6 +31,8 @@ export interface Link {
   acquire(): () => void;
   /** Resolves when subscribed. Rejects when refused, closed, or with the signal's reason. */
   live(signal: AbortSignal | undefined): Promise<void>;
+  /** Why it is not subscribed now, though somebody needs it. */
+  readonly loss: WiceError | undefined;
   close(): void;
 }
 
@@ -49,6 +51,7 @@ export function createLink(key: PublicKey, dependencies: LinkDependencies): Link
   let running: Run | undefined;
   /** Why nothing is running. */
   let ended: WiceError | undefined;
+  let latestLoss: WiceError | undefined;
 
   const receive = async (run: Run): Promise<void> => {
     const { signal } = run.stop;
@@ -62,6 +65,7 @@ export function createLink(key: PublicKey, dependencies: LinkDependencies): Link
         if (signal.aborted) return await subscription.close();
         liveSince = clock.now();
         run.live = true;
+        latestLoss = undefined;
         for (const tell of [...run.waiting]) tell();
         onStatus({ type: "subscribed", key });
         for await (const envelope of subscription) await onEnvelope(envelope);
@@ -72,6 +76,7 @@ export function createLink(key: PublicKey, dependencies: LinkDependencies): Link
       run.live = false;
       if (signal.aborted) return;
       const error = asWiceError(loss, "the transport");
+      latestLoss = error;
       if (!error.retryable) {
         onStatus({ type: "refused", key, error });
         throw error;
@@ -106,6 +111,9 @@ export function createLink(key: PublicKey, dependencies: LinkDependencies): Link
   };
 
   return {
+    get loss() {
+      return latestLoss;
+    },
     acquire() {
       leases += 1;
       lingering?.cancel();

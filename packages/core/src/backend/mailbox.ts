@@ -2,7 +2,7 @@
 
 import { disposable } from "../async/disposable.ts";
 import { createQueue, type Queue } from "../async/queue.ts";
-import { abortable, onAbort } from "../async/signal.ts";
+import { abortable, onAbort, sleep } from "../async/signal.ts";
 import type { TokenBucket } from "../async/token-bucket.ts";
 import { openWith, sealWith } from "../box.ts";
 import { concatBytes, toHex } from "../bytes.ts";
@@ -32,6 +32,9 @@ import { createRemotes, type Remote, type RemotesLimits } from "./remote.ts";
  */
 const overheadBytes = 172;
 
+/** How long receipts under way may take when the backend closes. */
+const receiptGraceMs = 1000;
+
 export interface MailboxDependencies extends Omit<LinkDependencies, "onEnvelope" | "onRefused">, RemotesLimits {
   readonly instance: Instance;
   readonly strangerBudget: TokenBucket;
@@ -44,7 +47,8 @@ export interface Mailbox {
   seal(theirs: PublicKey, content: Uint8Array, options: SealOptions): Promise<Envelope>;
   deliver(theirs: PublicKey, content: Uint8Array, options: DeliverOptions): Promise<PublishReceipt>;
   subscribe(theirs: PublicKey, options: SubscribeOptions): Promise<Subscription>;
-  close(): void;
+  /** Ends subscriptions at once; waits a moment for receipts under way. */
+  close(): Promise<void>;
 }
 
 export interface SealOptions {
@@ -63,6 +67,8 @@ export function createMailbox(ours: PrivateKey, dependencies: MailboxDependencie
   const exchanges = new WeakMap<Remote, { readonly outbox: Outbox; readonly receipts: Receipts }>();
   /** Those with deliveries that are pending. */
   const delivering = new Set<Outbox>();
+  /** Receipts under way. */
+  const acknowledging = new Set<Promise<void>>();
   /** By the sender they want, as text. */
   const subscribers = new Map<string, Set<Subscriber>>();
   const anybody = PublicKey.any.toString();
@@ -93,6 +99,7 @@ export function createMailbox(ours: PrivateKey, dependencies: MailboxDependencie
     if (found !== undefined) return found;
     const outbox = createOutbox({
       ...{ clock, random, retry },
+      deafness: () => link.loss,
       nextSequence() {
         remote.lastSequence.acknowledged += 1;
         return remote.lastSequence.acknowledged;
@@ -107,6 +114,12 @@ export function createMailbox(ours: PrivateKey, dependencies: MailboxDependencie
     const made = { outbox, receipts };
     exchanges.set(remote, made);
     return made;
+  };
+
+  const acknowledge = (remote: Remote, from: Instance, sequence: number): void => {
+    const sent = exchange(remote).receipts.add(from, sequence);
+    acknowledging.add(sent);
+    void sent.finally(() => acknowledging.delete(sent));
   };
 
   /** Everyone who wants messages of this sender. */
@@ -175,12 +188,12 @@ export function createMailbox(ours: PrivateKey, dependencies: MailboxDependencie
     // Once it has named us, recordings of it name us too: that must outlive what we remember of it.
     if (namesUs) remote.knowsInstance = true;
     const position = { ...read, fresh: namesUs && remote.mayBeFresh && remote.guard.recognises(read) };
-    const { instance: from, sequence, acknowledge, fresh } = position;
+    const { instance: from, sequence, fresh } = position;
     const look = remote.guard.look(position);
     if (look === "stale") return "stale";
-    const mayAcknowledge = acknowledge && listeners.length > 0 && !listeners.some(({ group }) => group);
+    const mayAcknowledge = position.acknowledge && listeners.length > 0 && !listeners.some(({ group }) => group);
     if (look === "seen") {
-      if (mayAcknowledge) exchange(remote).receipts.add(from, sequence);
+      if (mayAcknowledge) acknowledge(remote, from, sequence);
       return "duplicate";
     }
     remote.hasSentHeaders = true;
@@ -190,7 +203,7 @@ export function createMailbox(ours: PrivateKey, dependencies: MailboxDependencie
       }
     }
     remote.guard.mark(position);
-    if (mayAcknowledge) exchange(remote).receipts.add(from, sequence);
+    if (mayAcknowledge) acknowledge(remote, from, sequence);
     // Also of a peer whose state was lost: sequence numbers of ours are never used twice, so an old receipt means nothing.
     if (namesUs) {
       const { outbox } = exchange(remote);
@@ -262,7 +275,7 @@ export function createMailbox(ours: PrivateKey, dependencies: MailboxDependencie
           await abortable(remote.boxKey(), options.signal);
           await link.live(options.signal);
         } catch (cause) {
-          throw undelivered(false, cause);
+          throw undelivered(false, cause, link.loss);
         }
         const { outbox } = exchange(remote);
         delivering.add(outbox);
@@ -307,11 +320,16 @@ export function createMailbox(ours: PrivateKey, dependencies: MailboxDependencie
       });
     },
 
-    close() {
-      const closed = new WiceError("closed", "the backend is closed");
-      closing.abort(closed);
+    async close() {
       for (const set of [...subscribers.values()]) for (const { queue } of [...set]) queue.end();
       link.close();
+      // Whoever took its last message and leaves owes the sender the word that it was taken.
+      if (acknowledging.size > 0) {
+        const patience = new AbortController();
+        const sent = Promise.all(acknowledging).then(() => patience.abort());
+        await Promise.race([sent, sleep(clock, receiptGraceMs, patience.signal).catch(() => {})]);
+      }
+      closing.abort(new WiceError("closed", "the backend is closed"));
     },
   };
 }

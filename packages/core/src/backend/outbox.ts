@@ -21,6 +21,8 @@ export interface OutboxDependencies {
   readonly retry: BackoffOptions;
   /** One try; asks for acknowledgement. */
   send(content: Uint8Array, to: Destination, signal: AbortSignal): Promise<unknown>;
+  /** Why no receipt could be heard now, if so. */
+  deafness(): WiceError | undefined;
   /** The next sequence number of those that ask for acknowledgement. */
   nextSequence(): number;
 }
@@ -66,7 +68,7 @@ interface Delivery {
   dueAt: number;
 }
 
-export function createOutbox({ clock, random, retry, send, nextSequence }: OutboxDependencies): Outbox {
+export function createOutbox({ clock, random, retry, send, deafness, nextSequence }: OutboxDependencies): Outbox {
   const deliveries = new Map<number, Delivery>();
   /** Deliveries for which there is no room yet. */
   const waiting = new Set<() => void>();
@@ -193,7 +195,7 @@ export function createOutbox({ clock, random, retry, send, nextSequence }: Outbo
   };
 
   const fail = (delivery: Delivery, cause: unknown): void => {
-    if (remove(delivery)) delivery.reject(undelivered(delivery.exposed, cause));
+    if (remove(delivery)) delivery.reject(undelivered(delivery.exposed, cause, deafness()));
   };
 
   const span = (): number => newest - (deliveries.keys().next().value ?? newest);
@@ -215,7 +217,7 @@ export function createOutbox({ clock, random, retry, send, nextSequence }: Outbo
       const { signal } = options;
       return new Promise<PublishReceipt>((resolve, reject) => {
         if (signal.aborted) {
-          reject(undelivered(false, signal.reason));
+          reject(undelivered(false, signal.reason, deafness()));
           return;
         }
         let delivery: Delivery | undefined;
@@ -224,7 +226,7 @@ export function createOutbox({ clock, random, retry, send, nextSequence }: Outbo
             fail(delivery, signal.reason);
           } else if (waiting.delete(start)) {
             forget();
-            reject(undelivered(false, signal.reason));
+            reject(undelivered(false, signal.reason, deafness()));
           }
         });
         const start = (): void => {
@@ -270,20 +272,20 @@ export function createOutbox({ clock, random, retry, send, nextSequence }: Outbo
   };
 }
 
-/** The error of a delivery that ended without a receipt; `exposed`: an attempt may have reached somebody. */
-export function undelivered(exposed: boolean, cause: unknown): unknown {
+/**
+ * The error of a delivery that ended without a receipt.
+ *
+ * @param exposed an attempt may have reached somebody
+ * @param loss why no receipt could be heard
+ */
+export function undelivered(exposed: boolean, cause: unknown, loss: WiceError | undefined): unknown {
+  if (!exposed && isWiceError(cause) && !cause.retryable && cause.code !== "closed") return cause;
+  const why = loss === undefined ? "" : `: ${loss.message}`;
   if (exposed) {
-    return new WiceError("delivery-unknown", "no receipt came: the recipient may or may not have taken the message", {
-      cause,
-    });
+    const text = `no receipt came${why}; the recipient may or may not have taken the message`;
+    return new WiceError("delivery-unknown", text, { cause });
   }
-  if (isWiceError(cause) && !cause.retryable && cause.code !== "closed") return cause;
-  return new WiceError(
-    "not-delivered",
-    "no instance of the recipient answered: nobody is subscribed there, or it cannot be reached",
-    {
-      cause,
-      retryable: true,
-    },
-  );
+  const nobody = "no instance of the recipient answered: nobody is subscribed there, or it cannot be reached";
+  const text = loss === undefined ? nobody : `no instance of the recipient could be asked${why}`;
+  return new WiceError("not-delivered", text, { cause, retryable: true });
 }

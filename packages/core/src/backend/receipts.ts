@@ -8,17 +8,18 @@ const maxInstances = 16;
 const maxSequences = 1024;
 
 export interface Receipts {
-  /** Never throws: a receipt that is lost is asked for again. */
-  add(instance: Instance, sequence: number): void;
+  /**
+   * Resolves when the receipt, and all that wait with it, are sent. Never rejects: a receipt that is lost is asked for
+   * again.
+   */
+  add(instance: Instance, sequence: number): Promise<void>;
 }
 
 export function createReceipts(send: (receipt: MessageInit["receipt"], to: Instance) => Promise<unknown>): Receipts {
   const waiting = new Map<Instance, Set<number>>();
-  let sending = false;
+  let flushing: Promise<void> | undefined;
 
   const flush = async (): Promise<void> => {
-    if (sending) return;
-    sending = true;
     for (const [instance, sequences] of waiting) {
       waiting.delete(instance);
       const receipt = { instance: fromHex(instance) ?? new Uint8Array(), sequences: [...sequences].map(BigInt) };
@@ -28,15 +29,16 @@ export function createReceipts(send: (receipt: MessageInit["receipt"], to: Insta
         // The sender repeats its message, and gets the receipt then.
       }
     }
-    sending = false;
+    flushing = undefined;
   };
 
   return {
-    add(instance, sequence) {
+    async add(instance, sequence) {
       const sequences = waiting.get(instance) ?? new Set();
       if (waiting.size >= maxInstances || sequences.size >= maxSequences) return;
       waiting.set(instance, sequences.add(sequence));
-      void flush();
+      flushing ??= flush();
+      await flushing;
     },
   };
 }

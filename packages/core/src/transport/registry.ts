@@ -32,7 +32,8 @@ export function createTransportRegistry(factories: readonly TransportFactory[]):
     schemes,
     open(text) {
       const scheme = /^([a-z][a-z0-9+.-]*):/i.exec(text)?.[1]?.toLowerCase();
-      if (scheme === undefined) {
+      // "localhost:8080" reads as a URL of scheme "localhost", which nobody means.
+      if (scheme === undefined || /^[a-z][a-z0-9+.-]*:\d+$/i.test(text)) {
         throw new WiceError(
           "invalid-url",
           `the URL has no scheme; write for example ${schemes[0] ?? "grpc"}://host:port`,
