@@ -19,7 +19,7 @@ export default defineConfig({
     maxWorkers: 2,
     projects: [
       suite("unit", "packages/*/test/**/*.test.ts"),
-      suite("docs", "test/docs/**/*.test.ts"),
+      suite("docs", "test/docs/**/*.test.ts", { testTimeout: 60_000 }),
       suite("cli", "test/cli/**/*.test.ts", { testTimeout: 60_000 }),
       suite("e2e", "test/e2e/**/*.test.ts", { testTimeout: 60_000 }),
       suite("interop", "test/interop/**/*.test.ts", { testTimeout: 60_000 }),
