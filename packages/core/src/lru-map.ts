@@ -9,12 +9,12 @@ export interface LruMap<K, V> {
 }
 
 /**
- * @param limit entries at most; pinned ones may exceed it
+ * @param limit entries at most, asked for when one is set; pinned ones may exceed it
  * @param onEvict called with each entry that is forgotten for want of room
  * @param pinned entries that may not be forgotten now
  */
 export function createLruMap<K, V>(
-  limit: number,
+  limit: () => number,
   onEvict: (key: K, value: V) => void = () => {},
   pinned: (value: V) => boolean = () => false,
 ): LruMap<K, V> {
@@ -30,13 +30,14 @@ export function createLruMap<K, V>(
     },
     set(key, value) {
       entries.delete(key);
-      if (entries.size >= limit) {
+      const most = limit();
+      if (entries.size >= most) {
         // More than one where many were pinned until now.
         for (const [oldest, candidate] of entries) {
           if (pinned(candidate)) continue;
           entries.delete(oldest);
           onEvict(oldest, candidate);
-          if (entries.size < limit) break;
+          if (entries.size < most) break;
         }
       }
       entries.set(key, value);

@@ -46,7 +46,11 @@ test("a map forgets what was not used for longest, never what is pinned, and tel
         expect(value.key).toBe(key);
         evicted.push(key);
       };
-      const map = createLruMap<number, { key: number }>(limit, onEvict, ({ key }) => pinned.has(key));
+      const map = createLruMap<number, { key: number }>(
+        () => limit,
+        onEvict,
+        ({ key }) => pinned.has(key),
+      );
       for (const { action, key } of steps) {
         let forgotten: number[] = [];
         if (action === "pin") pinned.add(key);

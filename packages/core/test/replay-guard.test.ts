@@ -3,6 +3,7 @@ import { describe, expect, test } from "vitest";
 import { createReplayGuard, type Position } from "../src/backend/replay-guard.ts";
 import { replayWindowSize } from "../src/backend/replay-window.ts";
 
+const limits = { instances: 16, names: 1024 };
 const name = (index: number): string => index.toString(16).padStart(32, "0");
 const position = (instance: number, sequence: number, { fresh = false, acknowledge = false } = {}): Position => ({
   instance: name(instance),
@@ -26,7 +27,7 @@ describe("replay guard", () => {
           { minLength: 100, maxLength: 600 },
         ),
         (messages) => {
-          const guard = createReplayGuard();
+          const guard = createReplayGuard(() => limits);
           const taken = new Set<string>();
           const highest = new Map<string, number>();
           for (const { instance, ahead, acknowledge, fresh } of messages) {
@@ -47,7 +48,7 @@ describe("replay guard", () => {
   });
 
   test("numbers that ask for acknowledgement and those that do not never get in each other's way", () => {
-    const guard = createReplayGuard();
+    const guard = createReplayGuard(() => limits);
     guard.mark(position(1, 5, { acknowledge: true }));
     for (let i = 1; i < 5 * replayWindowSize; i++) guard.mark(position(1, i));
     expect(guard.look(position(1, 4, { acknowledge: true }))).toBe("new");
@@ -55,7 +56,7 @@ describe("replay guard", () => {
   });
 
   test("recordings of old instances push out no instance that has proven to live", () => {
-    const guard = createReplayGuard();
+    const guard = createReplayGuard(() => limits);
     guard.mark(position(0, 10, { fresh: true }));
     for (let i = 1; i <= 5000; i++) guard.mark(position(i, 1));
     // A dropped window would refuse everything up to 10.
@@ -64,7 +65,7 @@ describe("replay guard", () => {
   });
 
   test("an instance that proves itself keeps what was noted of it before", () => {
-    const guard = createReplayGuard();
+    const guard = createReplayGuard(() => limits);
     guard.mark(position(0, 10));
     guard.mark(position(0, 12, { fresh: true }));
     for (let i = 1; i <= 100; i++) guard.mark(position(i, 1));
@@ -73,7 +74,7 @@ describe("replay guard", () => {
   });
 
   test("an instance whose window was dropped is refused what it may have sent before", () => {
-    const guard = createReplayGuard();
+    const guard = createReplayGuard(() => limits);
     guard.mark(position(0, 10));
     for (let i = 1; i <= 16; i++) guard.mark(position(i, 1));
     for (const sequence of [1, 9, 10]) expect(guard.look(position(0, sequence))).toBe("stale");
@@ -81,7 +82,7 @@ describe("replay guard", () => {
   });
 
   test("an instance dropped from both partitions is refused up to the highest of its numbers", () => {
-    const guard = createReplayGuard();
+    const guard = createReplayGuard(() => limits);
     const pushOut = (fresh: boolean, from: number): void => {
       for (let i = from; i < from + 16; i++) guard.mark(position(i, 1, { fresh }));
     };
@@ -95,7 +96,7 @@ describe("replay guard", () => {
   });
 
   test("says so when it cannot tell a new instance from one that it has forgotten", () => {
-    const guard = createReplayGuard();
+    const guard = createReplayGuard(() => limits);
     const command = position(0, 1, { fresh: true });
     guard.mark(command);
     expect(guard.recognises(position(1, 1, { fresh: true }))).toBe(true);
@@ -105,5 +106,24 @@ describe("replay guard", () => {
     expect(guard.look(command)).toBe("new");
     expect(guard.recognises(command)).toBe(false);
     expect(guard.recognises(position(instances - 1, 2, { fresh: true }))).toBe(true);
+  });
+
+  test("keeps no more than it is allowed to at the time", () => {
+    let most = { instances: 2, names: 3 };
+    const guard = createReplayGuard(() => most);
+    let next = 0;
+    const untilForgetful = (): number => {
+      const first = next;
+      while (guard.recognises(position(1_000_000, 1))) guard.mark(position(next++, 1, { fresh: true }));
+      return next - first;
+    };
+    for (let i = 0; i < 5; i++) guard.mark(position(next++, 1, { fresh: true }));
+    most = limits;
+    expect(untilForgetful()).toBe(limits.instances + limits.names - 5 + 1);
+    const small = createReplayGuard(() => ({ instances: 2, names: 3 }));
+    for (let i = 0; i < 5; i++) small.mark(position(i, 1, { fresh: true }));
+    expect(small.recognises(position(9, 1))).toBe(true);
+    small.mark(position(5, 1, { fresh: true }));
+    expect(small.recognises(position(9, 1))).toBe(false);
   });
 });

@@ -6,16 +6,24 @@ import { createLruMap, type LruMap } from "../lru-map.ts";
 import type { PrivateKey } from "../private-key.ts";
 import type { PublicKey } from "../public-key.ts";
 import { electRole, type Role } from "../role.ts";
-import { createReplayGuard, type ReplayGuard } from "./replay-guard.ts";
+import { createReplayGuard, type ReplayGuard, type ReplayGuardLimits } from "./replay-guard.ts";
 
-/** Headerless messages are told apart by their nonces, so many per peer. */
-const maxNonces = 1024;
+/** What is kept of one peer: more of those that the application has named, since strangers come for free. */
+interface RemoteLimits extends ReplayGuardLimits {
+  /** Headerless messages are told apart by their nonces. */
+  readonly nonces: number;
+}
+const ofNamed: RemoteLimits = { instances: 16, names: 1024, nonces: 1024 };
+const ofStrangers: RemoteLimits = { instances: 4, names: 32, nonces: 64 };
+
 const maxProvisional = 256;
 const maxForgotten = 65_536;
 
 /** One peer of one of our keys. */
 export interface Remote {
   readonly key: PublicKey;
+  /** The application has named it: subscribed to it, or published to it. */
+  named: boolean;
   /** Our role towards it. */
   readonly role: Role;
   readonly guard: ReplayGuard;
@@ -70,17 +78,28 @@ export function createRemotes(ours: PrivateKey, strangerBudget: TokenBucket, lim
     if (knowsInstance && forgotten.size < maxForgotten) forgotten.add(text);
   };
   const pinned = (remote: Remote): boolean => remote.pins > 0;
-  const known = createLruMap<string, Remote>(limits.maxKnown, forget, pinned);
-  const strangers = createLruMap<string, Remote>(limits.maxStrangers, forget, pinned);
-  const provisional = createLruMap<string, Remote>(maxProvisional);
+  const known = createLruMap<string, Remote>(() => limits.maxKnown, forget, pinned);
+  const strangers = createLruMap<string, Remote>(() => limits.maxStrangers, forget, pinned);
+  const provisional = createLruMap<string, Remote>(() => maxProvisional);
 
   const make = (key: PublicKey): Remote => {
     let agreed: Promise<BoxKey> | undefined;
-    return {
+    // Most peers are written to, or send headers, or send none: what they do not need costs nothing.
+    let guard: ReplayGuard | undefined;
+    let nonces: LruMap<string, true> | undefined;
+    const most = (): RemoteLimits => (remote.named ? ofNamed : ofStrangers);
+    const remote: Remote = {
       key,
+      named: false,
       role: electRole(ours.publicKey, key),
-      guard: createReplayGuard(),
-      nonces: createLruMap(maxNonces),
+      get guard() {
+        guard ??= createReplayGuard(most);
+        return guard;
+      },
+      get nonces() {
+        nonces ??= createLruMap(() => most().nonces);
+        return nonces;
+      },
       hasSentHeaders: false,
       hasSentNoHeader: false,
       knowsInstance: false,
@@ -95,6 +114,7 @@ export function createRemotes(ours: PrivateKey, strangerBudget: TokenBucket, lim
         return agreed;
       },
     };
+    return remote;
   };
 
   return {
@@ -103,6 +123,7 @@ export function createRemotes(ours: PrivateKey, strangerBudget: TokenBucket, lim
       const found = known.get(text) ?? strangers.get(text) ?? provisional.get(text) ?? make(key);
       strangers.delete(text);
       provisional.delete(text);
+      found.named = true;
       known.set(text, found);
       return found;
     },

@@ -32,16 +32,20 @@ interface Floors {
   readonly plain: number;
 }
 
-const maxInstances = 16;
-const maxDropped = 1024;
+export interface ReplayGuardLimits {
+  /** Instances whose windows are kept: so many that have proven to live, and so many that have not. */
+  readonly instances: number;
+  /** Instances beyond these that are remembered by name. */
+  readonly names: number;
+}
 
 /**
  * Instances that have proven that they live (they named our instance) and those that have not are bounded apart: a
  * server that replays recordings of a key's old instances pushes out other unproven ones, never a live one.
  */
-export function createReplayGuard(): ReplayGuard {
-  const proven = createInstances();
-  const unproven = createInstances();
+export function createReplayGuard(limits: () => ReplayGuardLimits): ReplayGuard {
+  const proven = createInstances(limits);
+  const unproven = createInstances(limits);
 
   const find = ({ instance }: Position): Windows | undefined => proven.get(instance) ?? unproven.get(instance);
   /** An instance may have been dropped from both, one after the other. */
@@ -86,14 +90,20 @@ interface Instances {
   readonly forgetful: boolean;
 }
 
-function createInstances(): Instances {
+function createInstances(limits: () => ReplayGuardLimits): Instances {
   let forgetful = false;
-  const dropped: LruMap<Instance, Floors> = createLruMap(maxDropped, () => {
-    forgetful = true;
-  });
-  const live = createLruMap<Instance, Windows>(maxInstances, (instance, { acknowledged, plain }) => {
-    dropped.set(instance, { acknowledged: acknowledged.highest, plain: plain.highest });
-  });
+  const dropped: LruMap<Instance, Floors> = createLruMap(
+    () => limits().names,
+    () => {
+      forgetful = true;
+    },
+  );
+  const live = createLruMap<Instance, Windows>(
+    () => limits().instances,
+    (instance, { acknowledged, plain }) => {
+      dropped.set(instance, { acknowledged: acknowledged.highest, plain: plain.highest });
+    },
+  );
   return {
     get: (instance) => live.get(instance),
     set: (instance, windows) => live.set(instance, windows),
