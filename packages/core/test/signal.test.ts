@@ -28,16 +28,16 @@ describe("onAbort", () => {
 
 describe("abortable", () => {
   test.each([
-    ["resolves", Promise.resolve("value")],
-    ["rejects", Promise.reject(new Error("no"))],
-  ])("settles as the promise does when that %s, and leaves no listener", async (_, promise) => {
+    ["resolves", () => Promise.resolve("value")],
+    ["rejects", () => Promise.reject(new Error("no"))],
+  ])("settles as the promise does when that %s, and leaves no listener", async (_, make) => {
     const controller = createCountedController();
     const settled = (p: Promise<unknown>) =>
       p.then(
         (value) => ({ value }),
         (error: unknown) => ({ error }),
       );
-    expect(await settled(abortable(promise, controller.signal))).toEqual(await settled(promise));
+    expect(await settled(abortable(make(), controller.signal))).toEqual(await settled(make()));
     await new Promise(setImmediate);
     expect(controller.listeners).toBe(0);
   });

@@ -172,6 +172,23 @@ describe("a transport that refuses", () => {
     expect(clock.pending).toBe(0);
   });
 
+  test("fails pending deliveries at once: no receipt could come any more", async () => {
+    let ending: ReturnType<typeof createEnding> | undefined;
+    const { clock, backend, key } = setup((transport) => {
+      ending = createEnding(transport);
+      return ending;
+    });
+    const pair = { ours: key, theirs: generatePrivateKey().publicKey };
+    const deliveries = Array.from({ length: 2000 }, () =>
+      rejectionOf(backend.publish(pair, {}, { until: "delivered" })),
+    );
+    await clock.advance(1000);
+    ending?.ends[0]?.(refusal);
+    await clock.advance(0);
+    for (const delivery of deliveries) expect(await delivery).toBe(refusal);
+    expect(clock.pending).toBe(0);
+  });
+
   test("is asked again by the next subscription", async () => {
     let refuses = true;
     const { backend, anybody } = setup((transport) => ({

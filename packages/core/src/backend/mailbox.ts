@@ -67,6 +67,8 @@ export function createMailbox(ours: PrivateKey, dependencies: MailboxDependencie
   const exchanges = new WeakMap<Remote, { readonly outbox: Outbox; readonly receipts: Receipts }>();
   /** Those with deliveries that are pending. */
   const delivering = new Set<Outbox>();
+  /** End each pending delivery: no receipt can come. */
+  const refusals = new Set<(error: WiceError) => void>();
   /** Receipts under way. */
   const acknowledging = new Set<Promise<void>>();
   /** By the sender they want, as text. */
@@ -236,7 +238,9 @@ export function createMailbox(ours: PrivateKey, dependencies: MailboxDependencie
     onRefused: (error) => fail(error),
   });
 
+  /** Nothing will be received any more. */
   const fail = (error: WiceError): void => {
+    for (const refuse of [...refusals]) refuse(error);
     for (const set of [...subscribers.values()]) for (const { queue } of [...set]) queue.fail(error);
   };
 
@@ -278,10 +282,16 @@ export function createMailbox(ours: PrivateKey, dependencies: MailboxDependencie
           throw undelivered(false, cause, link.loss);
         }
         const { outbox } = exchange(remote);
+        const scope = new AbortController();
+        const refuse = (error: WiceError): void => scope.abort(error);
+        const forget = onAbort(options.signal, () => scope.abort(options.signal.reason));
         delivering.add(outbox);
+        refusals.add(refuse);
         try {
-          return await outbox.deliver(content, options);
+          return await outbox.deliver(content, { ...options, signal: scope.signal });
         } finally {
+          forget();
+          refusals.delete(refuse);
           if (!outbox.busy) delivering.delete(outbox);
         }
       } finally {
