@@ -5,7 +5,7 @@ import { once } from "node:events";
 import { createConnection } from "node:net";
 import { create, toBinary } from "@bufbuild/protobuf";
 import { EnvelopeSchema, SubscribeParamsSchema } from "@wice/core/wire";
-import { createRelay, parseIceServer, type Relay, type RelayOptions } from "@wice/node/relay";
+import { createRelay, parseIceServer } from "@wice/node/relay";
 import { describe, expect, test } from "vitest";
 import { createCertificate } from "../kit/certificate.ts";
 import { buildGo } from "../kit/go-build.ts";
@@ -19,11 +19,6 @@ const suite = describe.skipIf(gopeer === "");
 const credentials = { ufrag: "a".repeat(16), pwd: "b".repeat(32) };
 const isLive = ({ state }: LineEvent): boolean => state === "live";
 const isEnd = ({ state }: LineEvent): boolean => state === "ended" || state === "deaf";
-
-/** Every runtime that runs tests has `Symbol.asyncDispose`. */
-async function startRelay(options?: RelayOptions): Promise<Relay & AsyncDisposable> {
-  return (await createRelay(options)) as Relay & AsyncDisposable;
-}
 
 const publishPath = "/cunicu.signaling.Signaling/Publish";
 const subscribePath = "/cunicu.signaling.Signaling/Subscribe";
@@ -50,7 +45,7 @@ async function expectToReach(client: GoPeer, to: string): Promise<void> {
 
 suite.concurrent("Go clients on our relay", () => {
   test("pass each other messages, whole and to the last field", async () => {
-    await using relay = await startRelay();
+    await using relay = await createRelay();
     await using bob = await startGoClient(gopeer, `127.0.0.1:${relay.port}`);
     await using alice = await startGoClient(gopeer, `127.0.0.1:${relay.port}`);
     const [ours, theirs] = [generatePair(), generatePair()];
@@ -77,7 +72,7 @@ suite.concurrent("Go clients on our relay", () => {
   });
 
   test("all get what is sent to a key that they share", async () => {
-    await using relay = await startRelay();
+    await using relay = await createRelay();
     const members = await Promise.all([1, 2, 3].map(() => startGoClient(gopeer, `127.0.0.1:${relay.port}`)));
     await using stack = new AsyncDisposableStack();
     for (const member of members) stack.use(member);
@@ -93,14 +88,14 @@ suite.concurrent("Go clients on our relay", () => {
   });
 
   test("get an answer to GetBuildInfo", async () => {
-    await using relay = await startRelay();
+    await using relay = await createRelay();
     await using client = await startGoClient(gopeer, `127.0.0.1:${relay.port}`);
     const [ready] = await client.until("ready");
     expect(ready?.buildInfo).toMatchObject({ version: expect.stringMatching(/\d/), os: process.platform });
   });
 
   test("wait for a relay that is not there yet", async () => {
-    await using relay = await startRelay();
+    await using relay = await createRelay();
     await using proxy = await createTcpProxy({ target: relay });
     await proxy.refuse();
     await using client = await startGoClient(gopeer, proxy.address);
@@ -115,7 +110,7 @@ suite.concurrent("Go clients on our relay", () => {
   });
 
   test("reach it over IPv6", async () => {
-    await using relay = await startRelay({ host: "::1" });
+    await using relay = await createRelay({ host: "::1" });
     await using proxy = await createTcpProxy({ host: "::1", target: { host: "::1", port: relay.port } });
     await using client = await startGoClient(gopeer, proxy.address);
     const key = generatePair();
@@ -125,7 +120,7 @@ suite.concurrent("Go clients on our relay", () => {
   });
 
   test("reach it over TLS", async () => {
-    await using relay = await startRelay({ tls: await createCertificate() });
+    await using relay = await createRelay({ tls: await createCertificate() });
     await using client = await startGoClient(gopeer, `127.0.0.1:${relay.port}`, ["--tls"]);
     const key = generatePair();
     await client.run("subscribe", { key: key.private });
@@ -135,7 +130,7 @@ suite.concurrent("Go clients on our relay", () => {
   });
 
   test("have hundreds of subscriptions on one connection", async () => {
-    await using relay = await startRelay();
+    await using relay = await createRelay();
     await using client = await startGoClient(gopeer, `127.0.0.1:${relay.port}`);
     const keys = Array.from({ length: 500 }, generatePair);
     await Promise.all(keys.map((key) => client.run("subscribe", { key: key.private })));
@@ -144,7 +139,7 @@ suite.concurrent("Go clients on our relay", () => {
   });
 
   test("get no empty envelope beyond the first, which others get as heartbeats when they ask", async () => {
-    await using relay = await startRelay();
+    await using relay = await createRelay();
     await using client = await startGoClient(gopeer, `127.0.0.1:${relay.port}`);
     const key = generatePair();
     await client.run("subscribe", { key: key.private });
@@ -157,7 +152,7 @@ suite.concurrent("Go clients on our relay", () => {
   });
 
   test("lose nothing of thousands of envelopes sent at once", async () => {
-    await using relay = await startRelay();
+    await using relay = await createRelay();
     await using bob = await startGoClient(gopeer, `127.0.0.1:${relay.port}`);
     await using alice = await startGoClient(gopeer, `127.0.0.1:${relay.port}`);
     const [ours, theirs] = [generatePair(), generatePair()];
@@ -171,7 +166,7 @@ suite.concurrent("Go clients on our relay", () => {
   });
 
   test("are not delayed by one that stopped reading", async () => {
-    await using relay = await startRelay({ limits: { maxQueuedEnvelopes: 256 } });
+    await using relay = await createRelay({ limits: { maxQueuedEnvelopes: 256 } });
     await using frozen = await startGoClient(gopeer, `127.0.0.1:${relay.port}`, ["--window=65535"]);
     await using bob = await startGoClient(gopeer, `127.0.0.1:${relay.port}`);
     await using alice = await startGoClient(gopeer, `127.0.0.1:${relay.port}`);
@@ -203,7 +198,7 @@ suite.concurrent("Go clients that our relay refuses", () => {
     ["with a body of 15 bytes", sized("body", 15)],
     ["that are empty", {}],
   ])("see InvalidArgument for envelopes %s", async (_, envelope) => {
-    await using relay = await startRelay();
+    await using relay = await createRelay();
     await using client = await startGoClient(gopeer, `127.0.0.1:${relay.port}`);
     expect(await client.run("raw", { method: publishPath, body: encode(envelope) })).toMatchObject({
       code: "InvalidArgument",
@@ -213,7 +208,7 @@ suite.concurrent("Go clients that our relay refuses", () => {
   });
 
   test("see InvalidArgument for what is no protobuf", async () => {
-    await using relay = await startRelay();
+    await using relay = await createRelay();
     await using client = await startGoClient(gopeer, `127.0.0.1:${relay.port}`);
     const body = toBase64(Uint8Array.of(0x0a, 0xff, 0xff));
     expect(await client.run("raw", { method: publishPath, body })).toMatchObject({ code: "InvalidArgument" });
@@ -223,7 +218,7 @@ suite.concurrent("Go clients that our relay refuses", () => {
   });
 
   test("see InvalidArgument for subscriptions of keys that are none", async () => {
-    await using relay = await startRelay();
+    await using relay = await createRelay();
     await using client = await startGoClient(gopeer, `127.0.0.1:${relay.port}`);
     for (const key of [new Uint8Array(), new Uint8Array(31).fill(9), new Uint8Array(32), new Uint8Array(33).fill(9)]) {
       const body = toBase64(toBinary(SubscribeParamsSchema, create(SubscribeParamsSchema, { key })));
@@ -236,7 +231,7 @@ suite.concurrent("Go clients that our relay refuses", () => {
   });
 
   test("see ResourceExhausted for what is too large, and go on", async () => {
-    await using relay = await startRelay({ limits: { maxEnvelopeBytes: 2_000 } });
+    await using relay = await createRelay({ limits: { maxEnvelopeBytes: 2_000 } });
     await using client = await startGoClient(gopeer, `127.0.0.1:${relay.port}`);
     const key = generatePair();
     await client.run("subscribe", { key: key.private });
@@ -250,7 +245,7 @@ suite.concurrent("Go clients that our relay refuses", () => {
   });
 
   test("see Unimplemented for methods and services that are none", async () => {
-    await using relay = await startRelay();
+    await using relay = await createRelay();
     await using client = await startGoClient(gopeer, `127.0.0.1:${relay.port}`);
     for (const method of ["/cunicu.signaling.Signaling/Nothing", "/cunicu.signaling.Nothing/Publish", "/x"]) {
       expect(await client.run("raw", { method }), method).toMatchObject({ code: "Unimplemented" });
@@ -258,7 +253,7 @@ suite.concurrent("Go clients that our relay refuses", () => {
   });
 
   test("see Unimplemented, and what is taken instead, for compressed envelopes", async () => {
-    await using relay = await startRelay();
+    await using relay = await createRelay();
     await using client = await startGoClient(gopeer, `127.0.0.1:${relay.port}`);
     const answer = await client.run<RawResult>("raw", {
       method: publishPath,
@@ -271,7 +266,7 @@ suite.concurrent("Go clients that our relay refuses", () => {
   });
 
   test("may send any metadata, and fields that nobody knows", async () => {
-    await using relay = await startRelay();
+    await using relay = await createRelay();
     await using client = await startGoClient(gopeer, `127.0.0.1:${relay.port}`);
     const metadata = { authorization: "Bearer x", "x-trace-bin": "\u0000\u0001", "x-long": "y".repeat(4_000) };
     const body = Buffer.concat([Buffer.from(encode(validEnvelope()), "base64"), Buffer.from([0x9a, 0x06, 0x01, 0x61])]);
@@ -291,7 +286,7 @@ suite.concurrent("Go clients that ask our relay for TURN servers", () => {
       `turn:turn.example.org:3478?transport=tcp&secret=${secret}&ttl=2h`,
       `turns:turn.example.org:5349?secret=${secret}`,
     ];
-    await using relay = await startRelay({ iceServers: urls.map(parseIceServer) });
+    await using relay = await createRelay({ iceServers: urls.map(parseIceServer) });
     await using client = await startGoClient(gopeer, `127.0.0.1:${relay.port}`);
     const key = generatePair();
     interface Answer {
@@ -318,7 +313,7 @@ suite.concurrent("Go clients that ask our relay for TURN servers", () => {
   });
 
   test("get an empty list where there are none, since daemons stop when the call fails", async () => {
-    await using relay = await startRelay();
+    await using relay = await createRelay();
     await using client = await startGoClient(gopeer, `127.0.0.1:${relay.port}`);
     expect(await client.run("getRelays", { key: generatePair().public })).toEqual({ answer: {}, unknownBytes: 0 });
   });
@@ -327,11 +322,11 @@ suite.concurrent("Go clients that ask our relay for TURN servers", () => {
 suite.concurrent("Go clients whose relay goes away", () => {
   async function restart(relay: Relay): Promise<Relay & AsyncDisposable> {
     await relay.close();
-    return startRelay({ port: relay.port });
+    return createRelay({ port: relay.port });
   }
 
   test("see Unavailable, subscribe again, and get messages from the relay that takes its place", async () => {
-    const first = await startRelay();
+    const first = await createRelay();
     await using client = await startGoClient(gopeer, `127.0.0.1:${first.port}`);
     const keys = [generatePair(), generatePair(), generatePair()];
     for (const key of keys) await client.run("subscribe", { key: key.private });
@@ -349,7 +344,7 @@ suite.concurrent("Go clients whose relay goes away", () => {
   });
 
   test("do not notice in their calls that it is replaced", async () => {
-    const first = await startRelay();
+    const first = await createRelay();
     await using client = await startGoClient(gopeer, `127.0.0.1:${first.port}`);
     const [ours, theirs] = [generatePair(), generatePair()];
     await client.run("subscribe", { key: theirs.private });
@@ -364,7 +359,7 @@ suite.concurrent("Go clients whose relay goes away", () => {
   });
 
   test("do not notice it over a slow line either, where calls arrive after the relay has said farewell", async () => {
-    const first = await startRelay();
+    const first = await createRelay();
     await using proxy = await createTcpProxy({ target: first });
     await using client = await startGoClient(gopeer, proxy.address);
     const [ours, theirs] = [generatePair(), generatePair()];
@@ -379,7 +374,7 @@ suite.concurrent("Go clients whose relay goes away", () => {
   });
 
   test("get what waits for them before the end", async () => {
-    const relay = await startRelay();
+    const relay = await createRelay();
     await using client = await startGoClient(gopeer, `127.0.0.1:${relay.port}`);
     const [ours, theirs] = [generatePair(), generatePair()];
     await client.run("subscribe", { key: theirs.private });
@@ -390,7 +385,7 @@ suite.concurrent("Go clients whose relay goes away", () => {
   });
 
   test("subscribe again when the connection is cut", async () => {
-    await using relay = await startRelay();
+    await using relay = await createRelay();
     await using proxy = await createTcpProxy({ target: relay });
     await using client = await startGoClient(gopeer, proxy.address);
     const key = generatePair();
@@ -406,7 +401,7 @@ suite.concurrent("Go clients whose relay goes away", () => {
   });
 
   test("leave nothing behind when they are killed", async () => {
-    await using relay = await startRelay();
+    await using relay = await createRelay();
     await using client = await startGoClient(gopeer, `127.0.0.1:${relay.port}`);
     await client.run("subscribe", { key: generatePair().private });
     expect(relay.counters()).toMatchObject({ connections: 1, subscriptions: 1, topics: 1 });
@@ -420,7 +415,7 @@ suite.concurrent("Go clients with keepalive", { timeout: 40_000 }, () => {
   const keepalive = ["--keepalive-time=10s", "--keepalive-timeout=4s"];
 
   test("ping our relay, which answers and keeps the connection", async () => {
-    await using relay = await startRelay();
+    await using relay = await createRelay();
     await using proxy = await createTcpProxy({ target: relay });
     await using client = await startGoClient(gopeer, proxy.address, [...keepalive, "--keepalive-without-stream"]);
     const key = generatePair();
@@ -436,7 +431,7 @@ suite.concurrent("Go clients with keepalive", { timeout: 40_000 }, () => {
   });
 
   test("notice a half-open connection, and subscribe again", async () => {
-    await using relay = await startRelay();
+    await using relay = await createRelay();
     await using proxy = await createTcpProxy({ target: relay });
     await using client = await startGoClient(gopeer, proxy.address, keepalive);
     const key = generatePair();
@@ -451,7 +446,7 @@ suite.concurrent("Go clients with keepalive", { timeout: 40_000 }, () => {
 
 suite("The relay under a Go client", () => {
   test("takes no offence at a connection that says nothing", async () => {
-    await using relay = await startRelay();
+    await using relay = await createRelay();
     const silent = createConnection(relay.port, "127.0.0.1");
     await once(silent, "connect");
     await using client = await startGoClient(gopeer, `127.0.0.1:${relay.port}`);

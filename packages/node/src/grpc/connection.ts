@@ -18,6 +18,13 @@ import { createLiveness } from "./liveness.ts";
 import { type GrpcMethod, requestHeaders } from "./method.ts";
 import type { GrpcSettings } from "./options.ts";
 
+/**
+ * How much may be under way to us: of one subscription, and of all. With the default of 64 KiB for both, a busy
+ * subscription gets no more than that per round trip, and the server drops what it cannot send.
+ */
+const streamWindowBytes = 1_048_576;
+const connectionWindowBytes = 4 * streamWindowBytes;
+
 export interface Connection {
   /** The server's name for people: `host:port`. */
   readonly where: string;
@@ -59,7 +66,10 @@ export function openConnection(options: ConnectionOptions): Promise<Connection> 
     const socket = openSocket(settings);
     const session = connect(`${endpoint.tls ? "https" : "http"}://${where}`, {
       createConnection: () => socket,
-      settings: { enablePush: false },
+      settings: { enablePush: false, initialWindowSize: streamWindowBytes },
+    });
+    session.once("connect", () => {
+      if (!session.destroyed) session.setLocalWindowSize(connectionWindowBytes);
     });
     const liveness = createLiveness({
       intervalMs,

@@ -6,8 +6,8 @@ import { WiceError, type WiceErrorCode } from "@wice/core";
 /**
  * The error of a gRPC status, or undefined for OK. `where` names the server for people.
  *
- * `ResourceExhausted` may mean a full quota or a message that is too large; the wire does not tell. Envelopes are
- * measured before they are sent, so it is taken for the quota.
+ * `ResourceExhausted` may mean a full quota or a message that is too large. Our relay forbids to try again where it
+ * means the size; of other servers it is taken for the quota, since envelopes are measured before they are sent.
  */
 export function statusError(trailers: IncomingHttpHeaders, where: string): WiceError | undefined {
   const text = single(trailers["grpc-status"]);

@@ -11,7 +11,7 @@ import {
   type SecureServerOptions,
   type ServerHttp2Stream,
 } from "node:http2";
-import { type AddressInfo, isIPv6, Server } from "node:net";
+import { type AddressInfo, isIPv6, Server, type Socket } from "node:net";
 import { WiceError } from "@wice/core";
 import { createConnections } from "./connections.ts";
 import { createCore } from "./core.ts";
@@ -121,8 +121,15 @@ export async function createRelay(options: RelayOptions = {}): Promise<Relay> {
   // A connection that could not be accepted is no reason to give up those that were.
   server.on("error", () => {});
 
+  // A TLS connection is no session yet, or no session any more, while its socket lives: both have to be cut.
+  const sockets = new Set<Socket>();
+  server.on("connection", (socket: Socket) => {
+    sockets.add(socket);
+    socket.once("close", () => sockets.delete(socket));
+  });
   const cut = (): void => {
     for (const session of connections.sessions()) session.destroy();
+    for (const socket of sockets) socket.destroy();
   };
   let closed: Promise<void> | undefined;
 

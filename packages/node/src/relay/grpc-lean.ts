@@ -171,7 +171,7 @@ function checkPrefix(call: Call, request: Buffer, received: number): void {
   const size = request.readUInt32BE(1);
   const { maxEnvelopeBytes } = call.handler.core.limits;
   if (size > maxEnvelopeBytes) {
-    refuse(call, { code: "resource-exhausted", message: `larger than ${maxEnvelopeBytes} bytes` });
+    refuse(call, { code: "resource-exhausted", message: `larger than ${maxEnvelopeBytes} bytes`, retryAfterMs: -1 });
   } else if (received > prefixBytes + size) {
     refuse(call, { code: "unimplemented", message: "more than one message in the request" });
   }

@@ -17,7 +17,7 @@ const codes: Readonly<Record<RefusalCode, number>> = {
 export interface GrpcStatus {
   readonly code: RefusalCode;
   readonly message: string;
-  /** When to try again, in milliseconds: goes out as `grpc-retry-pushback-ms` (gRFC A6). */
+  /** When to try again, in milliseconds; negative: never. Goes out as `grpc-retry-pushback-ms` (gRFC A6). */
   readonly retryAfterMs?: number;
 }
 

@@ -1,11 +1,12 @@
 /** Everything that is not on the hot path, served by the generic Connect router. */
 
-import type { Http2ServerRequest, Http2ServerResponse } from "node:http2";
+import { type Http2ServerRequest, Http2ServerResponse } from "node:http2";
 import { arch, platform } from "node:os";
 import { Code, ConnectError, type ConnectRouter } from "@connectrpc/connect";
 import { connectNodeAdapter } from "@connectrpc/connect-node";
 import { publicKeyFlaw } from "@wice/core";
 import { Relay, RelayRegistry, Signaling } from "@wice/core/wire";
+import { trailersOf } from "./grpc-status.ts";
 import { credentialsFor, type IceServer } from "./ice-servers.ts";
 import type { RelayLimits } from "./limits.ts";
 
@@ -77,9 +78,15 @@ function addRoutes(router: ConnectRouter, { version, limits, iceServers }: Servi
 /** gRPC wants a status even for services that nobody knows. */
 const answerUnknown: NonNullable<Parameters<typeof connectNodeAdapter>[0]["fallback"]> = (request, response) => {
   const contentType = request.headers["content-type"] ?? "";
-  if (request.method === "POST" && /^application\/grpc(\+|;|$)/.test(contentType)) {
-    response.writeHead(200, { "content-type": contentType, "grpc-status": "12", "grpc-message": "unknown method" });
-  } else response.writeHead(404);
+  const answer: unknown = response;
+  const speaksGrpc = request.method === "POST" && /^application\/grpc(\+|;|$)/.test(contentType);
+  if (speaksGrpc && answer instanceof Http2ServerResponse) {
+    // Trailers only, in the very frame that ends the stream: grpc-go does not look for a status anywhere else.
+    const status = trailersOf({ code: "unimplemented", message: "unknown method" });
+    answer.stream.respond({ ":status": 200, "content-type": contentType, ...status }, { endStream: true });
+    return;
+  }
+  response.writeHead(404);
   response.end();
 };
 
