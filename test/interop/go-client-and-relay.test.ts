@@ -5,7 +5,7 @@ import { once } from "node:events";
 import { createConnection } from "node:net";
 import { create, toBinary } from "@bufbuild/protobuf";
 import { EnvelopeSchema, SubscribeParamsSchema } from "@wice/core/wire";
-import { createRelay, parseIceServer } from "@wice/node/relay";
+import { createRelay, parseIceServer, type Relay } from "@wice/node/relay";
 import { describe, expect, test } from "vitest";
 import { createCertificate } from "../kit/certificate.ts";
 import { buildGo } from "../kit/go-build.ts";

@@ -14,6 +14,13 @@ export function withFields(message: MessageInit, fields: Partial<Omit<Message, "
   return { ...create(MessageSchema, message), ...fields };
 }
 
+/** Whether there is anything for the application in it; a message without asks only who is there. */
+export function hasContent(message: MessageInit): boolean {
+  const { credentials, candidate, peer, pske, session, payload } = message;
+  const unknown = "$unknown" in message ? (message.$unknown?.length ?? 0) : 0;
+  return unknown > 0 || [credentials, candidate, peer, pske, session, payload].some((field) => field !== undefined);
+}
+
 /** The bytes of a `cunicu.signaling.Message`. Throws `invalid-argument` where a field has the wrong type. */
 export function encodeMessage(message: MessageInit): Uint8Array<ArrayBuffer> {
   try {

@@ -36,16 +36,25 @@ describe("a peer that sends no headers (Go)", () => {
     expect(backend.counters().duplicate).toBe(6);
   });
 
-  test("cannot be delivered to, and the error says so at once", async () => {
-    const { clock, relay, key, daemon, backend, say } = await setup();
+  test("cannot be delivered to, and the error says so", async () => {
+    const { clock, key, daemon, backend, say } = await setup();
     await say("hello");
     const pair = { ours: key, theirs: daemon.publicKey };
-    expect(await rejectionOf(backend.publish(pair, { payload: bytes("x") }, { until: "delivered" }))).toEqual(
-      hasCode("unsupported"),
-    );
-    expect([relay.log.length, clock.now()]).toEqual([0, 0]);
-    await backend.publish(pair, { payload: bytes("x") });
-    expect(relay.log.length).toBe(1);
+    const options = { until: "delivered", timeoutMs: 1000 } as const;
+    const delivery = rejectionOf(backend.publish(pair, { payload: bytes("x") }, options));
+    expect(await clock.runUntil(delivery)).toEqual(hasCode("unsupported"));
+    expect(clock.now()).toBe(1000);
+  });
+
+  test("can be delivered to once its key speaks our dialect", async () => {
+    const { clock, relay, key, daemon, backend, say } = await setup();
+    await say("a word of the old software");
+    const successor = createBackend(relay.connect(), { clock });
+    await successor.subscribe({ ours: daemon, theirs: key.publicKey });
+    const pair = { ours: key, theirs: daemon.publicKey };
+    const delivery = backend.publish(pair, { payload: bytes("x") }, { until: "delivered" });
+    expect(await clock.runUntil(delivery)).toMatchObject({ instance: successor.instance });
+    await successor.close();
   });
 });
 
@@ -70,7 +79,11 @@ test("a peer that has sent headers can be delivered to, though it sent a message
   await relay.inject(await sealWithHeader(daemon, key.publicKey, {}, { instance: "ab".repeat(16), sequence: 1 }));
   await clock.advance(0);
   const delivery = rejectionOf(
-    backend.publish({ ours: key, theirs: daemon.publicKey }, {}, { until: "delivered", timeoutMs: 1000 }),
+    backend.publish(
+      { ours: key, theirs: daemon.publicKey },
+      { payload: bytes("x") },
+      { until: "delivered", timeoutMs: 1000 },
+    ),
   );
   expect(await clock.runUntil(delivery)).toEqual(hasCode("not-delivered"));
 });

@@ -180,7 +180,7 @@ describe("a transport that refuses", () => {
     });
     const pair = { ours: key, theirs: generatePrivateKey().publicKey };
     const deliveries = Array.from({ length: 2000 }, () =>
-      rejectionOf(backend.publish(pair, {}, { until: "delivered" })),
+      rejectionOf(backend.publish(pair, { payload: Uint8Array.of(1) }, { until: "delivered" })),
     );
     await clock.advance(1000);
     ending?.ends[0]?.(refusal);

@@ -16,6 +16,15 @@ export interface Backoff {
   reset(): void;
 }
 
+/** The longest that another side may tell us to wait, in milliseconds. */
+const maxRetryAfterMs = 60_000;
+
+/** How long to wait after a failure: what the backoff says, or what the other side asked for if that is longer. */
+export function retryDelay(delays: Backoff, retryAfterMs: number | undefined): number {
+  const asked = Number.isFinite(retryAfterMs) ? Math.min(retryAfterMs as number, maxRetryAfterMs) : 0;
+  return Math.max(delays.next(), asked);
+}
+
 export function createBackoff({ initialMs, maxMs }: BackoffOptions, random: RandomBytes): Backoff {
   let mean = initialMs;
   return {

@@ -1,7 +1,7 @@
 /** A backend over any transport: sealing, opening, retries, receipts and replays are written once, here. */
 
 import { create } from "@bufbuild/protobuf";
-import { type BackoffOptions, createBackoff } from "../async/backoff.ts";
+import { type BackoffOptions, createBackoff, retryDelay } from "../async/backoff.ts";
 import { type Clock, systemClock } from "../async/clock.ts";
 import { disposable } from "../async/disposable.ts";
 import { createQueue, type Queue } from "../async/queue.ts";
@@ -13,11 +13,10 @@ import { isWiceError, WiceError } from "../errors.ts";
 import { PeerDescriptionSchema } from "../gen/cunicu/pdisc/pdisc_pb.ts";
 import { encodeMessage, type MessageInit, withFields } from "../message.ts";
 import type { KeyPair, PrivateKey } from "../private-key.ts";
-import { PublicKey } from "../public-key.ts";
 import type { EnvelopeTransport, TransportReceipt } from "../transport/transport.ts";
 import { createTypedTransport } from "../transport/typed-transport.ts";
 import type { Backend, BackendStatus, DropReason, PublishOptions } from "./backend.ts";
-import { isInstance } from "./header.ts";
+import { checkOptions, checkPublication } from "./checks.ts";
 import { createMailbox, type Mailbox } from "./mailbox.ts";
 
 export interface BackendOptions {
@@ -49,6 +48,7 @@ const statusLimit = 64;
  * ```
  */
 export function createBackend(given: EnvelopeTransport, options: BackendOptions = {}): Backend {
+  checkOptions(options);
   const transport = createTypedTransport(given);
   const clock = options.clock ?? systemClock;
   const random = options.random ?? randomBytes;
@@ -105,7 +105,7 @@ export function createBackend(given: EnvelopeTransport, options: BackendOptions 
       } catch (error) {
         if (signal.aborted || !isWiceError(error) || !error.retryable) throw error;
         latest.set(signal, error);
-        const retryInMs = Math.max(delays.next(), error.retryAfterMs ?? 0);
+        const retryInMs = retryDelay(delays, error.retryAfterMs);
         tell({ type: "retrying", error, retryInMs });
         await sleep(clock, retryInMs, signal);
       }
@@ -146,7 +146,7 @@ export function createBackend(given: EnvelopeTransport, options: BackendOptions 
 
     async publish(pair, message, publishOptions = {}) {
       check(pair, publishOptions);
-      checkMessage(pair, message, publishOptions);
+      checkPublication(pair, message, publishOptions);
       const { group, until, recipientInstance } = publishOptions;
       const content = encodeContent(message, group === true);
       return bounded(publishOptions, async (signal) => {
@@ -160,10 +160,7 @@ export function createBackend(given: EnvelopeTransport, options: BackendOptions 
 
     async subscribe(pair, subscribeOptions = {}) {
       check(pair, subscribeOptions);
-      const { maxQueuedMessages } = subscribeOptions;
-      if (maxQueuedMessages !== undefined && !(Number.isInteger(maxQueuedMessages) && maxQueuedMessages > 0)) {
-        throw new WiceError("invalid-argument", "maxQueuedMessages must be a positive integer");
-      }
+      checkOptions({ maxQueuedMessages: subscribeOptions.maxQueuedMessages });
       return mailbox(pair.ours).subscribe(pair.theirs, subscribeOptions);
     },
 
@@ -193,23 +190,4 @@ function encodeContent(message: MessageInit, group: boolean): Uint8Array {
   // Go daemons crash on a message to a group key that has no peer.
   const crashes = group && message.peer === undefined;
   return encodeMessage(crashes ? withFields(message, { peer: create(PeerDescriptionSchema) }) : message);
-}
-
-function checkMessage(pair: KeyPair, message: MessageInit, options: PublishOptions): void {
-  const { group, until, recipientInstance, timeoutMs } = options;
-  const refuse = (text: string): never => {
-    throw new WiceError("invalid-argument", text);
-  };
-  if (pair.theirs.equals(PublicKey.any)) refuse("a message needs a recipient; PublicKey.any is for subscribing");
-  if (message.header !== undefined || message.receipt !== undefined) {
-    refuse("header and receipt of a message are written by the backend");
-  }
-  if (recipientInstance !== undefined && !isInstance(recipientInstance)) {
-    refuse("recipientInstance must be 32 hexadecimal digits");
-  }
-  if (timeoutMs !== undefined && !(timeoutMs > 0)) refuse("timeoutMs must be positive");
-  if (group === true && until === "delivered") {
-    throw new WiceError("unsupported", "a group key has no receipts; publish to it without delivered");
-  }
-  if (group === true && recipientInstance !== undefined) refuse("a group key has no single instance to address");
 }

@@ -1,6 +1,6 @@
 /** One subscription of one key at the transport, kept alive for as long as anybody needs it. */
 
-import { type BackoffOptions, createBackoff } from "../async/backoff.ts";
+import { type BackoffOptions, createBackoff, retryDelay } from "../async/backoff.ts";
 import type { Clock, Timer } from "../async/clock.ts";
 import { onAbort, sleep } from "../async/signal.ts";
 import type { RandomBytes } from "../bytes.ts";
@@ -82,7 +82,7 @@ export function createLink(key: PublicKey, dependencies: LinkDependencies): Link
         throw error;
       }
       if (liveSince !== undefined && clock.now() - liveSince >= provenAfterMs) delays.reset();
-      const retryInMs = Math.max(delays.next(), error.retryAfterMs ?? 0);
+      const retryInMs = retryDelay(delays, error.retryAfterMs);
       onStatus({ type: "lost", key, error, retryInMs });
       await sleep(clock, retryInMs, signal);
     }

@@ -7,8 +7,8 @@ import type { TokenBucket } from "../async/token-bucket.ts";
 import { openWith, sealWith } from "../box.ts";
 import { concatBytes, toHex } from "../bytes.ts";
 import type { Envelope } from "../envelope.ts";
-import { WiceError } from "../errors.ts";
-import { decodeMessage, encodeMessage, type Message } from "../message.ts";
+import { isWiceError, WiceError } from "../errors.ts";
+import { decodeMessage, encodeMessage, hasContent, type Message } from "../message.ts";
 import type { PrivateKey } from "../private-key.ts";
 import { PublicKey } from "../public-key.ts";
 import type { TransportReceipt } from "../transport/transport.ts";
@@ -270,9 +270,6 @@ export function createMailbox(ours: PrivateKey, dependencies: MailboxDependencie
     async deliver(theirs, content, options) {
       checkSize(content);
       const remote = remotes.known(theirs);
-      if (remote.hasSentNoHeader && !remote.hasSentHeaders) {
-        throw new WiceError("unsupported", "the peer sends no receipts (it is not wice); publish without delivered");
-      }
       const release = need(remote);
       try {
         try {
@@ -289,6 +286,11 @@ export function createMailbox(ours: PrivateKey, dependencies: MailboxDependencie
         refusals.add(refuse);
         try {
           return await outbox.deliver(content, { ...options, signal: scope.signal });
+        } catch (error) {
+          // Only now: one old recording without header must not keep us from a peer that speaks our dialect by now.
+          if (!isWiceError(error, "not-delivered") || remote.hasSentHeaders || !remote.hasSentNoHeader) throw error;
+          const text = "the peer sends no receipts (it is not wice); publish without delivered";
+          throw new WiceError("unsupported", text, { cause: error });
         } finally {
           forget();
           refusals.delete(refuse);
@@ -342,12 +344,4 @@ export function createMailbox(ours: PrivateKey, dependencies: MailboxDependencie
       closing.abort(new WiceError("closed", "the backend is closed"));
     },
   };
-}
-
-/** Whether there is anything for the application; an empty message asks only who is there. */
-function hasContent({ credentials, candidate, peer, pske, session, payload, $unknown }: Message): boolean {
-  return (
-    [credentials, candidate, peer, pske, session, payload].some((field) => field !== undefined) ||
-    ($unknown !== undefined && $unknown.length > 0)
-  );
 }

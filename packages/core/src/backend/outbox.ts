@@ -264,9 +264,9 @@ export function createOutbox({ clock, random, retry, send, deafness, nextSequenc
     hurry() {
       if (question !== undefined) question.dueAt = 0;
       for (const delivery of deliveries.values()) {
-        delivery.dueAt = 0;
-        delivery.delays.reset();
-        advance(delivery);
+        const to = delivery.options.recipientInstance ?? target;
+        if (to === undefined) advance(delivery);
+        else if (!delivery.sending) void transmit(delivery, to);
       }
     },
   };

@@ -13,7 +13,7 @@ interface RemoteLimits extends ReplayGuardLimits {
   /** Headerless messages are told apart by their nonces. */
   readonly nonces: number;
 }
-const ofNamed: RemoteLimits = { instances: 16, names: 1024, nonces: 1024 };
+const ofNamed: RemoteLimits = { instances: 16, names: 16_384, nonces: 1024 };
 const ofStrangers: RemoteLimits = { instances: 4, names: 32, nonces: 64 };
 
 const maxProvisional = 256;
