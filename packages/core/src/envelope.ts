@@ -7,7 +7,7 @@ import { PublicKey } from "./public-key.ts";
 
 /** The bytes of a NaCl box's nonce, and the least of its body: the tag. */
 export const nonceBytes = 24;
-export const tagBytes = 16;
+const tagBytes = 16;
 
 /** A sealed message on its way from sender to recipient. Backends carry it and never open it. */
 export interface Envelope {

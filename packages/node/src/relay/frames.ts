@@ -9,7 +9,7 @@ export const prefixBytes = 5;
 export const emptyFrame: Uint8Array = /* @__PURE__ */ new Uint8Array(prefixBytes);
 
 /** A buffer for a message of `size` bytes, its prefix written, the message yet to be. */
-export function allocateFrame(size: number): Buffer {
+function allocateFrame(size: number): Buffer {
   // Not from Node's pool: a frame may wait in a queue for long, and must not keep its neighbours in memory.
   const frame = Buffer.allocUnsafeSlow(prefixBytes + size);
   frame[0] = 0;

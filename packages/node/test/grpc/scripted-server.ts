@@ -127,7 +127,7 @@ export function welcome(stream: ServerHttp2Stream): void {
 }
 
 /** Two keys that nobody owns, but that are well-formed. */
-export const alice: PublicKey = PublicKey.parse("YU6BcM9nME+e2rYQuu0KYQ0OZgC3U0EfbSfotMkssiQ=");
+const alice: PublicKey = PublicKey.parse("YU6BcM9nME+e2rYQuu0KYQ0OZgC3U0EfbSfotMkssiQ=");
 export const bob: PublicKey = PublicKey.fromBytes(new Uint8Array(32).fill(7));
 
 /** An envelope from Alice to Bob whose body starts with the number. */
