@@ -119,17 +119,15 @@ export function createOutbox({ clock, random, retry, send, deafness, nextSequenc
   };
 
   const transmit = async (delivery: Delivery, recipientInstance: Instance): Promise<void> => {
-    const { content, sequence, options, exposed } = delivery;
+    const { content, sequence, options } = delivery;
     delivery.sending = true;
     delivery.exposed = true;
     try {
       // That it went to nobody is a server's word: it may have kept the envelope, or lie.
       await send(content, { sequence, recipientInstance }, options.signal);
     } catch (error) {
-      if (!isWiceError(error) || !error.retryable) {
-        delivery.exposed = exposed;
-        fail(delivery, error);
-      }
+      // Nor does a refusal prove anything: a server may refuse what it has passed on.
+      if (!isWiceError(error) || !error.retryable) fail(delivery, error);
     }
     delivery.sending = false;
     delivery.dueAt = clock.now() + delivery.delays.next();
