@@ -8,11 +8,12 @@ import type { LiveCounters } from "./counters.ts";
 import type { RelayLimits } from "./limits.ts";
 import type { Topics } from "./topics.ts";
 
-/** One Subscribe on its way in. */
+/** One Subscribe or Listen on its way in. All of its keys are admitted at once. */
 export interface Applicant {
-  readonly topic: string;
+  /** Each once. */
+  readonly topics: readonly string[];
   readonly address: AddressState;
-  /** There is room: the subscription is counted already. */
+  /** There is room: the subscriptions are counted already. */
   readonly admit: () => void;
   /** There was no room in time. */
   readonly refuse: () => void;
@@ -23,8 +24,8 @@ export interface Admission {
   apply(applicant: Applicant): void;
   /** The stream of an applicant went away before it was admitted. */
   withdraw(applicant: Applicant): void;
-  /** A subscription has ended. */
-  release(address: AddressState): void;
+  /** So many subscriptions of an address have ended. */
+  release(address: AddressState, subscriptions: number): void;
   stop(): void;
 }
 
@@ -33,13 +34,16 @@ export function createAdmission(topics: Topics, limits: RelayLimits, counters: L
   const waiting = new Map<Applicant, NodeJS.Timeout>();
   let scheduled: NodeJS.Immediate | undefined;
 
-  const hasRoom = ({ topic, address }: Applicant): boolean =>
-    counters.subscriptions < limits.maxSubscriptions &&
-    address.subscriptions < limits.maxSubscriptionsPerAddress &&
-    (topics.get(topic)?.subscribers.length ?? 0) < limits.maxSubscriptionsPerKey;
+  const hasRoom = (applicant: Applicant): boolean =>
+    counters.subscriptions + applicant.topics.length <= limits.maxSubscriptions &&
+    applicant.address.subscriptions + applicant.topics.length <= limits.maxSubscriptionsPerAddress &&
+    applicant.topics.every((topic) => (topics.get(topic)?.members.length ?? 0) < limits.maxSubscriptionsPerKey);
+
+  const mayEverHaveRoom = (applicant: Applicant): boolean =>
+    applicant.topics.length <= Math.min(limits.maxSubscriptions, limits.maxSubscriptionsPerAddress);
 
   const admit = (applicant: Applicant): void => {
-    applicant.address.subscriptions++;
+    applicant.address.subscriptions += applicant.topics.length;
     applicant.admit();
   };
 
@@ -63,7 +67,7 @@ export function createAdmission(topics: Topics, limits: RelayLimits, counters: L
     apply(applicant) {
       if (hasRoom(applicant)) {
         admit(applicant);
-      } else if (waiting.size >= limits.maxDelayedSubscribes) {
+      } else if (waiting.size >= limits.maxDelayedSubscribes || !mayEverHaveRoom(applicant)) {
         applicant.refuse();
       } else {
         const timer = setTimeout(() => {
@@ -75,8 +79,8 @@ export function createAdmission(topics: Topics, limits: RelayLimits, counters: L
       }
     },
     withdraw: leave,
-    release(address) {
-      address.subscriptions--;
+    release(address, subscriptions) {
+      address.subscriptions -= subscriptions;
       // One look for all that end in this turn of the event loop.
       if (waiting.size > 0) scheduled ??= setImmediate(admitWaiting);
     },

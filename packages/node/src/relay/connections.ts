@@ -1,7 +1,8 @@
 /** The connections of a relay: how many from which address, and whether somebody is still at their other end. */
 
-import { constants, type Http2Session, type ServerHttp2Session } from "node:http2";
-import { isIPv6 } from "node:net";
+import type { ServerResponse } from "node:http";
+import type { ServerHttp2Session } from "node:http2";
+import { isIPv6, type Socket } from "node:net";
 import type { LiveCounters } from "./counters.ts";
 import type { RelayLimits } from "./limits.ts";
 import { createBucket, isFull, type TokenBucket } from "./token-bucket.ts";
@@ -14,78 +15,95 @@ export interface AddressState {
 }
 
 export interface Connections {
-  /** Registers a new session, or turns it away when its address has too many. */
-  add(session: ServerHttp2Session): void;
-  addressOf(session: Http2Session | undefined): AddressState;
-  sessions(): Iterable<Http2Session>;
+  /** Registers a new socket, or destroys it when its address has too many. */
+  add(socket: Socket): Connection | undefined;
+  /** The connection of a socket that was added and is not closed. */
+  of(socket: Socket): Connection | undefined;
+  all(): Iterable<Connection>;
   /** Resolves when the last connection has ended. */
   gone(): Promise<void>;
   stop(): void;
 }
 
-interface Connection {
+export interface Connection {
+  readonly socket: Socket;
   readonly address: AddressState;
-  pinged: boolean;
+  /** Set where the client speaks HTTP/2. */
+  session: ServerHttp2Session | undefined;
+  /** The latest answer, where the client speaks HTTP/1.1. */
+  response: ServerResponse | undefined;
+  /** How often in a row it has not shown that it is alive. */
+  missed: number;
+  /** What HTTP/1.1 had written at the last look. */
+  writtenBytes: number;
 }
 
 /** Connections are spread over this many turns, so that thousands of pings do not leave at once. */
 const turns = 30;
 
-/** Received bytes that may be under way on one connection; the default of 64 KiB is one large envelope. */
-const connectionWindowBytes = 1_048_576;
+/** With nothing to answer to, a reader is only slow for so many looks, and then gone. */
+const patience = 3;
 
 /**
- * Every connection is pinged once in `pingIntervalMs` (HTTP/2 PING), and dropped when it has not answered until the next
- * time. A half-open connection (a laptop that fell asleep, a NAT that forgot) looks alive for a quarter of an hour
- * otherwise: that the kernel took what was written says nothing.
+ * Every connection is looked at once in `pingIntervalMs`. With HTTP/2 it is pinged, and dropped when it has not answered
+ * until the next time. A half-open connection (a laptop that fell asleep, a NAT that forgot) looks alive for a quarter
+ * of an hour otherwise: that the kernel took what was written says nothing. HTTP/1.1 has no ping: there the kernel's
+ * keep-alive probes find who is gone while nothing is sent, and who takes nothing of what is sent is dropped.
  */
 export function createConnections(limits: RelayLimits, counters: LiveCounters, pingIntervalMs: number): Connections {
-  const connections = new Map<Http2Session, Connection>();
+  const connections = new Map<Socket, Connection>();
   const addresses = new Map<string, AddressState>();
-  const byTurn = Array.from({ length: turns }, () => new Set<Http2Session>());
-  const nobody: AddressState = { connections: 0, subscriptions: 0, bucket: createBucket() };
+  const byTurn = Array.from({ length: turns }, () => new Set<Connection>());
   let turn = 0;
   let joined = 0;
   let onGone: (() => void) | undefined;
 
   const timer = setInterval(() => {
     turn = (turn + 1) % turns;
-    for (const session of byTurn[turn] as Set<Http2Session>) {
-      const connection = connections.get(session);
-      if (connection !== undefined) probe(session, connection);
+    for (const connection of byTurn[turn] as Set<Connection>) {
+      if (connection.session === undefined) watch(connection);
+      else probe(connection, connection.session);
     }
     if (turn === 0) forgetAddresses(addresses, limits);
   }, pingIntervalMs / turns).unref();
 
   return {
-    add(session) {
-      const name = addressName(session.socket.remoteAddress);
+    add(socket) {
+      const name = addressName(socket.remoteAddress);
       let address = addresses.get(name);
       if (address === undefined) {
         address = { connections: 0, subscriptions: 0, bucket: createBucket() };
         addresses.set(name, address);
       }
       if (address.connections >= limits.maxConnectionsPerAddress) {
-        session.destroy(undefined, constants.NGHTTP2_ENHANCE_YOUR_CALM);
-        return;
+        socket.destroy();
+        return undefined;
       }
       const state = address;
-      const mates = byTurn[joined++ % turns] as Set<Http2Session>;
+      const mates = byTurn[joined++ % turns] as Set<Connection>;
+      const connection: Connection = {
+        socket,
+        address: state,
+        session: undefined,
+        response: undefined,
+        missed: 0,
+        writtenBytes: 0,
+      };
       state.connections++;
-      connections.set(session, { address: state, pinged: false });
-      mates.add(session);
+      connections.set(socket, connection);
+      mates.add(connection);
       counters.connections++;
-      session.setLocalWindowSize(connectionWindowBytes);
-      session.once("close", () => {
-        connections.delete(session);
-        mates.delete(session);
+      socket.once("close", () => {
+        connections.delete(socket);
+        mates.delete(connection);
         state.connections--;
         counters.connections--;
         if (connections.size === 0) onGone?.();
       });
+      return connection;
     },
-    addressOf: (session) => (session === undefined ? undefined : connections.get(session)?.address) ?? nobody,
-    sessions: () => connections.keys(),
+    of: (socket) => connections.get(socket),
+    all: () => connections.values(),
     async gone() {
       if (connections.size === 0) return;
       await new Promise<void>((resolve) => {
@@ -96,17 +114,25 @@ export function createConnections(limits: RelayLimits, counters: LiveCounters, p
   };
 }
 
-function probe(session: Http2Session, connection: Connection): void {
-  if (connection.pinged) {
+function probe(connection: Connection, session: ServerHttp2Session): void {
+  if (connection.missed > 0) {
     session.destroy();
     return;
   }
-  connection.pinged = true;
+  connection.missed = 1;
   // After a GOAWAY of the client's no ping is possible any more, and it has until the next time to finish.
   if (session.closed || session.destroyed) return;
   session.ping((error) => {
-    if (error === null) connection.pinged = false;
+    if (error === null) connection.missed = 0;
   });
+}
+
+function watch(connection: Connection): void {
+  const { socket, writtenBytes } = connection;
+  const stuck = socket.writableLength > 0 && socket.bytesWritten === writtenBytes;
+  connection.writtenBytes = socket.bytesWritten;
+  connection.missed = stuck ? connection.missed + 1 : 0;
+  if (connection.missed >= patience) socket.destroy();
 }
 
 function forgetAddresses(addresses: Map<string, AddressState>, limits: RelayLimits): void {

@@ -4,8 +4,9 @@ import { type Admission, createAdmission } from "./admission.ts";
 import { checkEnvelope } from "./check-envelope.ts";
 import type { AddressState } from "./connections.ts";
 import type { LiveCounters } from "./counters.ts";
-import type { GrpcStatus } from "./grpc-status.ts";
 import type { RelayLimits } from "./limits.ts";
+import type { Status } from "./status.ts";
+import type { Subscription } from "./subscription.ts";
 import { takeToken } from "./token-bucket.ts";
 import { createTopics, fanOut, type Topics } from "./topics.ts";
 
@@ -14,10 +15,12 @@ export interface RelayCore {
   readonly counters: LiveCounters;
   readonly topics: Topics;
   readonly admission: Admission;
+  /** Every subscription that is live. */
+  readonly subscriptions: Set<Subscription>;
   /** Set once the relay is about to stop: new calls are not taken any more. */
   draining: boolean;
   /** Takes a length-prefixed envelope. Returns how many subscribers took it, or the refusal. */
-  publish(frame: Buffer, address: AddressState): number | GrpcStatus;
+  publish(frame: Buffer, address: AddressState): number | Status;
 }
 
 export function createCore(limits: RelayLimits, counters: LiveCounters): RelayCore {
@@ -27,6 +30,7 @@ export function createCore(limits: RelayLimits, counters: LiveCounters): RelayCo
     counters,
     topics,
     admission: createAdmission(topics, limits, counters),
+    subscriptions: new Set(),
     draining: false,
     publish(frame, address) {
       const nowMs = performance.now();
@@ -46,7 +50,7 @@ export function createCore(limits: RelayLimits, counters: LiveCounters): RelayCo
   };
 }
 
-function overQuota(who: string, waitMs: number): GrpcStatus {
+function overQuota(who: string, waitMs: number): Status {
   const retryAfterMs = Math.ceil(waitMs);
   return { code: "resource-exhausted", message: `${who} too often; try again in ${retryAfterMs} ms`, retryAfterMs };
 }

@@ -1,37 +1,40 @@
 /** The relay: our signaling server. It moves sealed envelopes between those who know each other's public keys. */
 
 import { readFile } from "node:fs/promises";
-import {
-  constants,
-  createSecureServer,
-  createServer,
-  Http2ServerRequest,
-  Http2ServerResponse,
-  type IncomingHttpHeaders,
-  type SecureServerOptions,
-  type ServerHttp2Stream,
-} from "node:http2";
-import { type AddressInfo, isIPv6, Server, type Socket } from "node:net";
+import { type AddressInfo, createServer, isIPv6, type Server, type Socket } from "node:net";
+import { createServer as createSecureServer, type TLSSocket } from "node:tls";
 import { WiceError } from "@wice/core";
 import { createConnections } from "./connections.ts";
 import { createCore } from "./core.ts";
+import { createCors } from "./cors.ts";
 import { createCounters, type RelayCounters, snapshot } from "./counters.ts";
-import { createLeanHandler } from "./grpc-lean.ts";
 import type { IceServer } from "./ice-servers.ts";
+import { createLeanHandler } from "./lean/handler.ts";
 import { longestTimerMs, type RelayLimits, resolveLimits } from "./limits.ts";
+import { recognise } from "./preface.ts";
+import { createHttpFront, headersTimeoutMs } from "./serve-http.ts";
 import { createServices } from "./services.ts";
+import { endAllSubscriptions } from "./subscription.ts";
 
 export interface RelayOptions {
   /** The address to listen on, IPv4 or IPv6; `0.0.0.0` or `::` for all. Default `127.0.0.1`. */
   readonly host?: string | undefined;
   /** Default 0: a free port, see {@link Relay.port}. */
   readonly port?: number | undefined;
-  /** Certificate chain and key in PEM. Without it the relay speaks HTTP/2 in plain text (h2c). */
+  /** Certificate chain and key in PEM. Without it the relay speaks plain HTTP, HTTP/1.1 and HTTP/2 (h2c). */
   readonly tls?: { readonly cert: string | Uint8Array; readonly key: string | Uint8Array } | undefined;
   /** The STUN and TURN servers that peers are told of. Default none. */
   readonly iceServers?: readonly IceServer[] | undefined;
   readonly limits?: Partial<RelayLimits> | undefined;
-  /** How often a connection has to show that it is alive, by answering an HTTP/2 PING. Default 30,000. */
+  /**
+   * The origins whose pages may call the relay, for example `https://example.org`. Default: all, since no request
+   * carries anything that a browser adds by itself. It keeps nobody out who is not a browser.
+   */
+  readonly origins?: readonly string[] | undefined;
+  /**
+   * How often a connection has to show that it is alive, in milliseconds: by answering an HTTP/2 PING, or the kernel's
+   * keep-alive probes for HTTP/1.1. Default 30,000.
+   */
   readonly pingIntervalMs?: number | undefined;
   /** Stops the relay, as {@link Relay.close} does. */
   readonly signal?: AbortSignal | undefined;
@@ -64,8 +67,9 @@ const defaultGraceMs = 5_000;
 /**
  * Starts a relay; resolves when it listens.
  *
- * It serves gRPC over HTTP/2, in plain text with prior knowledge or over TLS: upstream's `cunicu.signaling.Signaling`
- * and `RelayRegistry`, and `wice.v1.Relay`. It keeps nothing on disk and nothing for absent recipients.
+ * It serves upstream's `cunicu.signaling.Signaling` and `RelayRegistry`, and `wice.v1.Relay`, in gRPC, gRPC-Web and
+ * Connect, over HTTP/1.1 and HTTP/2 on one port; health (`grpc.health.v1`, `GET /healthz`) and reflection as well. It
+ * keeps nothing on disk and nothing for absent recipients.
  *
  * Rejects with `address-in-use` where it may not listen there, `invalid-file` for a certificate or key that does not
  * fit, `invalid-argument` for options out of range, and with the signal's reason.
@@ -77,7 +81,7 @@ const defaultGraceMs = 5_000;
  * ```
  */
 export async function createRelay(options: RelayOptions = {}): Promise<Relay> {
-  const { host = "127.0.0.1", port = 0, tls, iceServers = [], pingIntervalMs = 30_000, signal } = options;
+  const { host = "127.0.0.1", port = 0, tls, iceServers = [], origins, pingIntervalMs = 30_000, signal } = options;
   signal?.throwIfAborted();
   if (!Number.isInteger(port) || port < 0 || port > 65_535)
     throw new WiceError("invalid-argument", "port must be between 0 and 65535");
@@ -88,47 +92,49 @@ export async function createRelay(options: RelayOptions = {}): Promise<Relay> {
   const counters = createCounters();
   const version = await readVersion();
 
-  const settings = http2Options(limits);
-  const server = tls === undefined ? createServer(settings) : createTlsServer(settings, tls);
-  const connections = createConnections(limits, counters, pingIntervalMs);
+  const cors = createCors(origins);
   const core = createCore(limits, counters);
-  const lean = createLeanHandler(core, connections);
-  const serve = createServices({ version, limits, iceServers });
+  const connections = createConnections(limits, counters, pingIntervalMs);
+  const lean = createLeanHandler(core);
+  const services = createServices({ version, core, iceServers });
+  const front = createHttpFront(core, connections, cors, lean, services);
 
-  server.on("session", connections.add);
-  server.on(
-    "stream",
-    (stream: ServerHttp2Stream, headers: IncomingHttpHeaders, _flags: number, rawHeaders: string[]) => {
-      if (core.draining) {
-        // "Not processed": gRPC tries again by itself, elsewhere.
-        stream.on("error", () => {});
-        stream.close(constants.NGHTTP2_REFUSED_STREAM);
-      } else if (!lean.handle(stream, headers)) {
-        // All that the router serves is short: whoever takes longer than for a Publish does not mean it well.
-        stream.setTimeout(limits.maxRequestMs, () => stream.close(constants.NGHTTP2_CANCEL));
-        serve(new Http2ServerRequest(stream, headers, {}, rawHeaders), new Http2ServerResponse(stream));
-      }
-    },
-  );
+  // Half-open connections of HTTP/1.1 are for the kernel to find.
+  const socketOptions = { noDelay: true, keepAlive: true, keepAliveInitialDelay: pingIntervalMs };
+  // A TLS connection counts only once its handshake is over, but has to be cut with the others.
+  const sockets = new Set<Socket>();
+  const server = tls === undefined ? createServer(socketOptions) : createTlsServer(socketOptions, tls);
+  server.on("connection", (socket: Socket) => {
+    socket.on("error", () => {});
+    sockets.add(socket);
+    socket.once("close", () => sockets.delete(socket));
+    if (tls !== undefined) return;
+    const connection = connections.add(socket);
+    if (connection !== undefined) recognise(socket, headersTimeoutMs, (protocol) => front.serve(connection, protocol));
+  });
+  server.on("secureConnection", (socket: TLSSocket) => {
+    socket.on("error", () => {});
+    const connection = connections.add(socket);
+    if (connection !== undefined) front.serve(connection, socket.alpnProtocol === "h2" ? "http2" : "http1");
+  });
+  server.on("tlsClientError", () => {});
 
+  const stop = (): void => {
+    connections.stop();
+    lean.stop();
+    front.stop();
+  };
   try {
     await listen(server, host, port, signal);
   } catch (error) {
-    connections.stop();
-    lean.stop();
+    stop();
     throw error;
   }
   // A connection that could not be accepted is no reason to give up those that were.
   server.on("error", () => {});
 
-  // A TLS connection is no session yet, or no session any more, while its socket lives: both have to be cut.
-  const sockets = new Set<Socket>();
-  server.on("connection", (socket: Socket) => {
-    sockets.add(socket);
-    socket.once("close", () => sockets.delete(socket));
-  });
   const cut = (): void => {
-    for (const session of connections.sessions()) session.destroy();
+    for (const { session } of connections.all()) session?.destroy();
     for (const socket of sockets) socket.destroy();
   };
   let closed: Promise<void> | undefined;
@@ -138,18 +144,16 @@ export async function createRelay(options: RelayOptions = {}): Promise<Relay> {
     signal?.removeEventListener("abort", onAbort);
     core.draining = true;
     connections.stop();
-    // Not the server's own close, which would also close the sessions: they have to be told first.
-    const stopped = new Promise<void>((resolve) => Server.prototype.close.call(server, () => resolve()));
-    // The highest possible stream number announces the end without cutting off requests that are under way.
-    for (const session of connections.sessions())
-      if (!session.destroyed) session.goaway(constants.NGHTTP2_NO_ERROR, 2 ** 31 - 1);
+    const stopped = new Promise<void>((resolve) => server.close(() => resolve()));
+    front.announceEnd();
     await new Promise<void>((resolve) => setImmediate(resolve));
     core.admission.stop();
-    lean.endSubscriptions();
-    for (const session of connections.sessions()) session.close();
+    endAllSubscriptions(core);
+    services.drain();
+    front.finish();
     await stopped;
     await connections.gone();
-    lean.stop();
+    stop();
   };
 
   const close = async ({ graceMs = defaultGraceMs }: CloseOptions = {}): Promise<void> => {
@@ -178,37 +182,14 @@ export async function createRelay(options: RelayOptions = {}): Promise<Relay> {
   ) as Relay;
 }
 
-/** What keeps one connection from harming the others. */
-function http2Options(limits: RelayLimits): SecureServerOptions {
-  return {
-    // Megabytes of streams, headers and unsent data on one connection. The default of 10 would end at some thousand
-    // subscriptions; what a subscriber can make us keep is bounded by its own queue.
-    maxSessionMemory: 1_024,
-    maxHeaderListPairs: 64,
-    maxOutstandingPings: 4,
-    // A client may end 10,000 subscriptions at once, each with a reset; a flood of resets (CVE-2023-44487) goes on.
-    streamResetBurst: 20_000,
-    streamResetRate: 1_000,
-    unknownProtocolTimeout: 5_000,
-    settings: {
-      maxConcurrentStreams: Math.min(limits.maxStreamsPerConnection, 2 ** 31 - 1),
-      initialWindowSize: 131_072,
-      maxHeaderListSize: 16_384,
-      enablePush: false,
-    },
-  };
-}
-
-function createTlsServer(
-  settings: SecureServerOptions,
-  tls: NonNullable<RelayOptions["tls"]>,
-): ReturnType<typeof createSecureServer> {
+function createTlsServer(socketOptions: object, tls: NonNullable<RelayOptions["tls"]>): Server {
   try {
     return createSecureServer({
-      ...settings,
+      ...socketOptions,
       cert: pem("certificate", tls.cert),
       key: pem("key", tls.key),
       minVersion: "TLSv1.2",
+      ALPNProtocols: ["h2", "http/1.1"],
       handshakeTimeout: 10_000,
     });
   } catch (cause) {
@@ -240,7 +221,7 @@ function listen(server: Server, host: string, port: number, signal: AbortSignal 
     };
     const onAbort = (): void => {
       settle();
-      Server.prototype.close.call(server);
+      server.close();
       reject(signal?.reason);
     };
     server.on("error", onError);

@@ -1,6 +1,7 @@
 /** How a gRPC call ends: codes, trailers, and what may stand in a message. */
 
 import type { RefusalCode } from "./counters.ts";
+import { retryHeader, retryHint, type Status } from "./status.ts";
 
 /** The numbers of https://grpc.github.io/grpc/core/md_doc_statuscodes.html that the relay uses. */
 const codes: Readonly<Record<RefusalCode, number>> = {
@@ -13,21 +14,14 @@ const codes: Readonly<Record<RefusalCode, number>> = {
   unavailable: 14,
 };
 
-/** Why a call is refused or a stream ends. The message never repeats anything of the request. */
-export interface GrpcStatus {
-  readonly code: RefusalCode;
-  readonly message: string;
-  /** When to try again, in milliseconds; negative: never. Goes out as `grpc-retry-pushback-ms` (gRFC A6). */
-  readonly retryAfterMs?: number;
-}
-
 /** The trailers of a call that ends with this status. */
-export function trailersOf(status: GrpcStatus): Record<string, string> {
+export function trailersOf(status: Status): Record<string, string> {
   const trailers: Record<string, string> = {
     "grpc-status": String(codes[status.code]),
     "grpc-message": percentEncode(status.message),
   };
-  if (status.retryAfterMs !== undefined) trailers["grpc-retry-pushback-ms"] = String(Math.ceil(status.retryAfterMs));
+  const hint = retryHint(status);
+  if (hint !== undefined) trailers[retryHeader] = hint;
   if (status.code === "unimplemented") trailers["grpc-accept-encoding"] = "identity";
   return trailers;
 }

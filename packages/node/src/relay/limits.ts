@@ -33,6 +33,8 @@ export interface RelayLimits {
   readonly maxSubscriptionsPerKey: number;
   /** Default 100,000. */
   readonly maxSubscriptionsPerAddress: number;
+  /** Keys of one Listen; each of them counts as a subscription. Default 256. */
+  readonly maxKeysPerListen: number;
   /** Streams on one connection. Default 100,000. */
   readonly maxStreamsPerConnection: number;
   /** Connections of one address. More are closed at once. Default 20,000. */
@@ -60,6 +62,7 @@ const defaults: RelayLimits = {
   maxSubscriptions: 1_000_000,
   maxSubscriptionsPerKey: 100_000,
   maxSubscriptionsPerAddress: 100_000,
+  maxKeysPerListen: 256,
   maxStreamsPerConnection: 100_000,
   maxConnectionsPerAddress: 20_000,
   publishesPerKey: { perSecond: 50_000, burst: 100_000 },

@@ -37,16 +37,13 @@ export interface Subscriber {
   heartbeat: NodeJS.Timeout | undefined;
   /** What ends the stream in the way of its protocol; set once the subscriber shall end, called when it has all. */
   finish: (() => void) | undefined;
-  /** The topic that it belongs to, and where it stands there. */
-  topic: string;
-  index: number;
   readonly written: () => void;
 }
 
 /** How much of a queue is handed to the stream at once: enough to fill a client's window, whatever it is. */
 const maxBatchBytes = 262_144;
 
-export function createSubscriber(output: Writable, topic: string, context: SubscriberContext): Subscriber {
+export function createSubscriber(output: Writable, context: SubscriberContext): Subscriber {
   const subscriber: Subscriber = {
     context,
     output,
@@ -59,8 +56,6 @@ export function createSubscriber(output: Writable, topic: string, context: Subsc
     batchBytes: 0,
     heartbeat: undefined,
     finish: undefined,
-    topic,
-    index: -1,
     written: () => onWritten(subscriber),
   };
   return subscriber;

@@ -5,16 +5,25 @@ import { deliver, type Subscriber } from "./subscriber.ts";
 import { createBucket, type TokenBucket } from "./token-bucket.ts";
 
 export interface Topics {
-  add(subscriber: Subscriber): void;
-  remove(subscriber: Subscriber): void;
+  /** Adds a subscriber to the topic of that name; it must not be there already. */
+  add(name: string, subscriber: Subscriber): Membership;
+  /** Idempotent. */
+  remove(membership: Membership): void;
   /** The topic of a key, while it has subscribers. */
   get(name: string): Topic | undefined;
-  /** Every subscriber of every topic. */
-  all(): Iterable<Subscriber>;
+}
+
+/** One subscriber of one topic. */
+export interface Membership {
+  readonly topic: Topic;
+  readonly subscriber: Subscriber;
+  /** Where it stands among the members; −1 once it has left. */
+  index: number;
 }
 
 export interface Topic {
-  readonly subscribers: Subscriber[];
+  readonly name: string;
+  readonly members: Membership[];
   /** Limits what is published to this key. */
   readonly bucket: TokenBucket;
 }
@@ -22,41 +31,39 @@ export interface Topic {
 export function createTopics(counters: LiveCounters): Topics {
   const topics = new Map<string, Topic>();
   return {
-    add(subscriber) {
-      let topic = topics.get(subscriber.topic);
+    add(name, subscriber) {
+      let topic = topics.get(name);
       if (topic === undefined) {
-        topic = { subscribers: [], bucket: createBucket() };
-        topics.set(subscriber.topic, topic);
+        topic = { name, members: [], bucket: createBucket() };
+        topics.set(name, topic);
         counters.topics = topics.size;
       }
-      subscriber.index = topic.subscribers.push(subscriber) - 1;
+      const membership: Membership = { topic, subscriber, index: topic.members.length };
+      topic.members.push(membership);
       counters.subscriptions++;
+      return membership;
     },
-    remove(subscriber) {
-      const topic = topics.get(subscriber.topic);
-      if (topic === undefined || subscriber.index < 0) return;
-      const last = topic.subscribers.pop() as Subscriber;
-      if (last !== subscriber) {
-        topic.subscribers[subscriber.index] = last;
-        last.index = subscriber.index;
+    remove(membership) {
+      const { topic, index } = membership;
+      if (index < 0) return;
+      const last = topic.members.pop() as Membership;
+      if (last !== membership) {
+        topic.members[index] = last;
+        last.index = index;
       }
-      subscriber.index = -1;
+      membership.index = -1;
       counters.subscriptions--;
-      if (topic.subscribers.length === 0) {
-        topics.delete(subscriber.topic);
+      if (topic.members.length === 0) {
+        topics.delete(topic.name);
         counters.topics = topics.size;
       }
     },
     get: (name) => topics.get(name),
-    *all() {
-      for (const topic of topics.values()) yield* topic.subscribers;
-    },
   };
 }
 
 /** Gives a frame to every subscriber of a topic. Returns how many there were. */
-export function fanOut(topic: Topic, frame: Uint8Array): number {
-  const { subscribers } = topic;
-  for (let i = 0; i < subscribers.length; i++) deliver(subscribers[i] as Subscriber, frame);
-  return subscribers.length;
+export function fanOut({ members }: Topic, frame: Uint8Array): number {
+  for (let i = 0; i < members.length; i++) deliver((members[i] as Membership).subscriber, frame);
+  return members.length;
 }

@@ -23,8 +23,8 @@ describe("through the generic router", () => {
     const info = await createClient(RelayService, transport).getServerInfo({});
     expect(info).toMatchObject({
       version: packageJson.version,
-      capabilities: ["heartbeat", "subscribers"],
-      limits: { maxEnvelopeBytes: 1_000, maxQueuedEnvelopes: 7 },
+      capabilities: ["heartbeat", "subscribers", "listen"],
+      limits: { maxEnvelopeBytes: 1_000, maxQueuedEnvelopes: 7, maxKeysPerListen: 256 },
     });
     expect(info.publicKey).toHaveLength(0);
   });
@@ -76,15 +76,6 @@ describe("through the generic router", () => {
     const { transport } = await connected();
     const answer = createClient(RelayRegistry, transport).getRelays({ publicKey });
     await expect(answer).rejects.toMatchObject({ code: Code.InvalidArgument });
-  });
-
-  test("Listen is not implemented yet", async () => {
-    const { transport } = await connected();
-    const answer = createClient(RelayService, transport)
-      .listen({ keys: [someKey()] })
-      [Symbol.asyncIterator]()
-      .next();
-    await expect(answer).rejects.toMatchObject({ code: Code.Unimplemented });
   });
 
   test.each(["/cunicu.signaling.Signaling/Nothing", "/no.Service/Method", "/", "//", "/%", "/../../x"])(

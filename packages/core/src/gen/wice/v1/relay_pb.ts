@@ -14,7 +14,7 @@ import type { Message } from "@bufbuild/protobuf";
  * Describes the file wice/v1/relay.proto.
  */
 export const file_wice_v1_relay: GenFile = /*@__PURE__*/
-  fileDesc("ChN3aWNlL3YxL3JlbGF5LnByb3RvEgd3aWNlLnYxIhYKFEdldFNlcnZlckluZm9SZXF1ZXN0Is0BChVHZXRTZXJ2ZXJJbmZvUmVzcG9uc2USEgoKcHVibGljX2tleRgBIAEoDBIPCgd2ZXJzaW9uGAIgASgJEhQKDGNhcGFiaWxpdGllcxgDIAMoCRI1CgZsaW1pdHMYBCABKAsyJS53aWNlLnYxLkdldFNlcnZlckluZm9SZXNwb25zZS5MaW1pdHMaQgoGTGltaXRzEhoKEm1heF9lbnZlbG9wZV9ieXRlcxgBIAEoDRIcChRtYXhfcXVldWVkX2VudmVsb3BlcxgCIAEoDSIzCg1MaXN0ZW5SZXF1ZXN0EgwKBGtleXMYASADKAwSFAoMaGVhcnRiZWF0X21zGAIgASgNMpcBCgVSZWxheRJOCg1HZXRTZXJ2ZXJJbmZvEh0ud2ljZS52MS5HZXRTZXJ2ZXJJbmZvUmVxdWVzdBoeLndpY2UudjEuR2V0U2VydmVySW5mb1Jlc3BvbnNlEj4KBkxpc3RlbhIWLndpY2UudjEuTGlzdGVuUmVxdWVzdBoaLmN1bmljdS5zaWduYWxpbmcuRW52ZWxvcGUwAWIGcHJvdG8z", [file_cunicu_signaling_signaling]);
+  fileDesc("ChN3aWNlL3YxL3JlbGF5LnByb3RvEgd3aWNlLnYxIhYKFEdldFNlcnZlckluZm9SZXF1ZXN0IuoBChVHZXRTZXJ2ZXJJbmZvUmVzcG9uc2USEgoKcHVibGljX2tleRgBIAEoDBIPCgd2ZXJzaW9uGAIgASgJEhQKDGNhcGFiaWxpdGllcxgDIAMoCRI1CgZsaW1pdHMYBCABKAsyJS53aWNlLnYxLkdldFNlcnZlckluZm9SZXNwb25zZS5MaW1pdHMaXwoGTGltaXRzEhoKEm1heF9lbnZlbG9wZV9ieXRlcxgBIAEoDRIcChRtYXhfcXVldWVkX2VudmVsb3BlcxgCIAEoDRIbChNtYXhfa2V5c19wZXJfbGlzdGVuGAMgASgNIjMKDUxpc3RlblJlcXVlc3QSDAoEa2V5cxgBIAMoDBIUCgxoZWFydGJlYXRfbXMYAiABKA0ylwEKBVJlbGF5Ek4KDUdldFNlcnZlckluZm8SHS53aWNlLnYxLkdldFNlcnZlckluZm9SZXF1ZXN0Gh4ud2ljZS52MS5HZXRTZXJ2ZXJJbmZvUmVzcG9uc2USPgoGTGlzdGVuEhYud2ljZS52MS5MaXN0ZW5SZXF1ZXN0GhouY3VuaWN1LnNpZ25hbGluZy5FbnZlbG9wZTABYgZwcm90bzM", [file_cunicu_signaling_signaling]);
 
 /**
  * @generated from message wice.v1.GetServerInfoRequest
@@ -82,6 +82,13 @@ export type GetServerInfoResponse_Limits = Message<"wice.v1.GetServerInfoRespons
    * @generated from field: uint32 max_queued_envelopes = 2;
    */
   maxQueuedEnvelopes: number;
+
+  /**
+   * Keys that one Listen may name. A relay that does not say takes none.
+   *
+   * @generated from field: uint32 max_keys_per_listen = 3;
+   */
+  maxKeysPerListen: number;
 };
 
 /**
