@@ -158,7 +158,7 @@ function refuse(subscription: Subscription, status: Status): void {
 }
 
 /** Ends it from our side, once everything that waits is written. Idempotent. */
-export function endSubscription(subscription: Subscription, status: Status): void {
+function endSubscription(subscription: Subscription, status: Status): void {
   const { client, subscriber } = subscription;
   if (subscriber === undefined) {
     refuse(subscription, status);
