@@ -2,7 +2,7 @@
 
 import { create, fromBinary, toBinary } from "@bufbuild/protobuf";
 import { WiceError } from "./errors.ts";
-import { EnvelopeSchema } from "./gen/cunicu/signaling/signaling_pb.ts";
+import { EnvelopeSchema, type Envelope as WireEnvelope } from "./gen/cunicu/signaling/signaling_pb.ts";
 import { PublicKey } from "./public-key.ts";
 
 /** The bytes of a NaCl box's nonce, and the least of its body: the tag. */
@@ -19,9 +19,13 @@ export interface Envelope {
   readonly nonce: Uint8Array;
 }
 
-/** The bytes of a `cunicu.signaling.Envelope`, for transports that carry bytes. */
+/**
+ * The bytes of a `cunicu.signaling.Envelope`, for transports that carry bytes. Throws `invalid-envelope` where body and
+ * nonce cannot be a box: not every server checks what its subscribers stumble over.
+ */
 export function encodeEnvelope(envelope: Envelope): Uint8Array<ArrayBuffer> {
   const { sender, recipient, body, nonce } = envelope;
+  checkBox(body, nonce);
   return toBinary(
     EnvelopeSchema,
     create(EnvelopeSchema, { sender: sender.toBytes(), recipient: recipient.toBytes(), contents: { body, nonce } }),
@@ -30,22 +34,34 @@ export function encodeEnvelope(envelope: Envelope): Uint8Array<ArrayBuffer> {
 
 /** The inverse of {@link encodeEnvelope}. Throws `invalid-envelope`; never anything else, whatever the bytes. */
 export function decodeEnvelope(bytes: Uint8Array): Envelope {
+  let decoded: WireEnvelope;
   try {
-    const { sender, recipient, contents } = fromBinary(EnvelopeSchema, bytes);
-    const flaw = contents === undefined ? "it has no contents" : boxFlaw(contents.body, contents.nonce);
-    if (contents === undefined || flaw !== undefined)
-      throw new WiceError("invalid-envelope", `not an envelope: ${flaw}`);
-    const { body, nonce } = contents;
+    decoded = fromBinary(EnvelopeSchema, bytes);
+  } catch (cause) {
+    throw new WiceError("invalid-envelope", "not an envelope: its bytes are malformed", { cause });
+  }
+  return fromWireEnvelope(decoded);
+}
+
+/** For transports whose library has decoded the protobuf already. Throws `invalid-envelope`. */
+export function fromWireEnvelope({ sender, recipient, contents }: WireEnvelope): Envelope {
+  if (contents === undefined) throw new WiceError("invalid-envelope", "not an envelope: it has no contents");
+  const { body, nonce } = contents;
+  checkBox(body, nonce);
+  try {
     return { sender: PublicKey.fromBytes(sender), recipient: PublicKey.fromBytes(recipient), body, nonce };
   } catch (cause) {
-    if (cause instanceof WiceError && cause.code === "invalid-envelope") throw cause;
-    throw new WiceError("invalid-envelope", "not an envelope: its bytes or keys are malformed", { cause });
+    throw new WiceError("invalid-envelope", "not an envelope: its keys are malformed", { cause });
   }
 }
 
-/** Why body and nonce cannot be a NaCl box, or undefined when they can. */
-export function boxFlaw(body: Uint8Array, nonce: Uint8Array): string | undefined {
-  if (nonce.length !== nonceBytes) return `its nonce must be ${nonceBytes} bytes`;
-  if (body.length < tagBytes) return `its body must be at least ${tagBytes} bytes`;
-  return undefined;
+/** Throws `invalid-envelope` where body and nonce cannot be a NaCl box. */
+export function checkBox(body: Uint8Array, nonce: Uint8Array): void {
+  const flaw =
+    nonce.length !== nonceBytes
+      ? `its nonce must be ${nonceBytes} bytes`
+      : body.length < tagBytes
+        ? `its body must be at least ${tagBytes} bytes`
+        : undefined;
+  if (flaw !== undefined) throw new WiceError("invalid-envelope", `not an envelope: ${flaw}`);
 }

@@ -2,14 +2,8 @@
 
 // Keys
 export { PublicKey, publicKeyFlaw } from "./public-key.ts";
-export {
-  generatePrivateKey,
-  importPrivateKey,
-  type KeyPair,
-  PrivateKey,
-  type PrivateKeyOptions,
-  parsePrivateKey,
-} from "./private-key.ts";
+export { type KeyPair, PrivateKey } from "./private-key.ts";
+export { generatePrivateKey, importPrivateKey, type PrivateKeyOptions, parsePrivateKey } from "./import-private-key.ts";
 export type { KeyAgreement, X25519 } from "./key-agreement.ts";
 export { nobleX25519 } from "./noble-x25519.ts";
 export { electRole, type Role } from "./role.ts";

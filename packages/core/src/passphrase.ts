@@ -2,7 +2,8 @@
 
 import { argon2idAsync } from "@noble/hashes/argon2.js";
 import type { CallOptions } from "./call-options.ts";
-import { clamp, importPrivateKey, type PrivateKey, type PrivateKeyOptions } from "./private-key.ts";
+import { clamp, importPrivateKey, type PrivateKeyOptions } from "./import-private-key.ts";
+import type { PrivateKey } from "./private-key.ts";
 
 /**
  * The private key of a passphrase, the same that cunīcu derives: Argon2id (RFC 9106) with one pass, 64 MiB and 4 lanes

@@ -2,7 +2,7 @@ import { inspect } from "node:util";
 import { generatePrivateKey, importPrivateKey, nobleX25519, PrivateKey, PublicKey, parsePrivateKey } from "@wice/core";
 import fc from "fast-check";
 import { describe, expect, test, vi } from "vitest";
-import { clamp } from "../src/private-key.ts";
+import { clamp } from "../src/import-private-key.ts";
 import { hasCode } from "./support/errors.ts";
 import { vectors } from "./support/vectors.ts";
 

@@ -1,7 +1,8 @@
 /** What every `Backend` keeps, whatever carries its envelopes. */
 
 import type { Backend, ReceivedMessage, Subscription } from "../backend/backend.ts";
-import { generatePrivateKey, type PrivateKey } from "../private-key.ts";
+import { generatePrivateKey } from "../import-private-key.ts";
+import type { PrivateKey } from "../private-key.ts";
 import { PublicKey } from "../public-key.ts";
 import { type ComplianceCase, type ComplianceSubject, makeCases } from "./compliance.ts";
 import { ensure, rejection, rejectsWith, within } from "./expect.ts";

@@ -3,7 +3,7 @@
 import { randomBytes } from "../bytes.ts";
 import type { Envelope } from "../envelope.ts";
 import { isWiceError } from "../errors.ts";
-import { generatePrivateKey } from "../private-key.ts";
+import { generatePrivateKey } from "../import-private-key.ts";
 import type { PublicKey } from "../public-key.ts";
 import type { EnvelopeSubscription, EnvelopeTransport } from "../transport/transport.ts";
 import { type ComplianceCase, type ComplianceSubject, makeCases } from "./compliance.ts";

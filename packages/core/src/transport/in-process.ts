@@ -2,7 +2,7 @@
 
 import { createQueue, type Queue } from "../async/queue.ts";
 import { onAbort } from "../async/signal.ts";
-import { boxFlaw, type Envelope } from "../envelope.ts";
+import { checkBox, type Envelope } from "../envelope.ts";
 import { WiceError } from "../errors.ts";
 import type { TransportFactory } from "./registry.ts";
 import type { EnvelopeTransport } from "./transport.ts";
@@ -41,8 +41,7 @@ export function createInProcessNetwork({ maxQueuedEnvelopes = 1024 }: InProcessO
       return {
         async publish(envelope, options) {
           check(options?.signal);
-          const flaw = boxFlaw(envelope.body, envelope.nonce);
-          if (flaw !== undefined) throw new WiceError("invalid-envelope", `not an envelope: ${flaw}`);
+          checkBox(envelope.body, envelope.nonce);
           const { sender, recipient } = envelope;
           const topic = topics.get(recipient.toString());
           if (topic === undefined) return { subscribers: 0 };

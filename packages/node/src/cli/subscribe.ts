@@ -1,7 +1,7 @@
 /** `wice subscribe` */
 
 import { type Backend, createBackend, type KeyPair, PublicKey, type ReceivedMessage } from "@wice/core";
-import { abortable } from "../grpc/abort.ts";
+import { abortable } from "@wice/core/transport";
 import { type Command, type Context, defineCommand } from "./command.ts";
 import { exitCode } from "./exit-code.ts";
 import { formatJson, formatText } from "./incoming.ts";

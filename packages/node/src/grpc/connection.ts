@@ -10,7 +10,7 @@ import {
 import { createConnection, isIP, type Socket } from "node:net";
 import { connect as connectTls, TLSSocket } from "node:tls";
 import { WiceError } from "@wice/core";
-import { onAbort } from "./abort.ts";
+import { onAbort } from "@wice/core/transport";
 import { type ConnectPhase, connectError, connectTimeout, noHttp2 } from "./connect-error.ts";
 import type { GrpcEndpoint } from "./endpoint.ts";
 import { frameMessage } from "./framing.ts";

@@ -3,8 +3,8 @@
 import type { OutgoingHttpHeaders } from "node:http2";
 import { fromBinary } from "@bufbuild/protobuf";
 import { type TransportReceipt, WiceError } from "@wice/core";
+import { onAbort } from "@wice/core/transport";
 import { PublishResultSchema } from "@wice/core/wire";
-import { onAbort } from "./abort.ts";
 import { type Call, startCall } from "./call.ts";
 import type { Connection } from "./connection.ts";
 import { createMessageReader } from "./framing.ts";

@@ -2,7 +2,7 @@
 
 import type { OutgoingHttpHeaders } from "node:http2";
 import { decodeEnvelope, type Envelope, type EnvelopeSubscription, WiceError } from "@wice/core";
-import { onAbort } from "./abort.ts";
+import { lostSubscription, onAbort } from "@wice/core/transport";
 import { type Call, startCall } from "./call.ts";
 import type { Connection } from "./connection.ts";
 import { createMessageReader } from "./framing.ts";
@@ -164,7 +164,13 @@ export function subscribe(connection: Connection, options: SubscribeCall): Promi
           call?.pause();
         },
         onEnd: (error) =>
-          finish({ error: live ? afterLive(error, where) : (error ?? lost(where, "ended the subscription")) }),
+          finish({
+            error: live
+              ? error === undefined
+                ? lost(where, "ended the subscription")
+                : lostSubscription(error)
+              : (error ?? lost(where, "ended the subscription")),
+          }),
       });
     } catch (error) {
       finish({ error });
@@ -178,17 +184,6 @@ function decode(message: Uint8Array): Envelope | undefined {
   } catch {
     return undefined;
   }
-}
-
-/** A live subscription that ends can be had again, whatever the server says; the next try tells otherwise. */
-function afterLive(error: WiceError | undefined, where: string): WiceError {
-  if (error === undefined) return lost(where, "ended the subscription");
-  if (error.code === "closed" || (error.code === "unavailable" && error.retryable)) return error;
-  return new WiceError("unavailable", `the subscription was lost: ${error.message}`, {
-    cause: error,
-    retryable: true,
-    ...(error.retryAfterMs !== undefined && { retryAfterMs: error.retryAfterMs }),
-  });
 }
 
 function lost(where: string, how: string): WiceError {

@@ -1,9 +1,9 @@
 /** A gRPC signaling server as an envelope transport. */
 
 import { create, toBinary } from "@bufbuild/protobuf";
-import { type Envelope, type EnvelopeTransport, encodeEnvelope, WiceError } from "@wice/core";
+import { type EnvelopeTransport, encodeEnvelope, WiceError } from "@wice/core";
+import { abortable } from "@wice/core/transport";
 import { SubscribeParamsSchema } from "@wice/core/wire";
-import { abortable } from "./abort.ts";
 import { createChannel } from "./channel.ts";
 import { frameMessage } from "./framing.ts";
 import { requestHeaders } from "./method.ts";
@@ -57,7 +57,6 @@ export function createGrpcTransport(options: GrpcTransportOptions): GrpcTranspor
 
     async publish(envelope, { signal } = {}) {
       signal?.throwIfAborted();
-      checkBox(envelope);
       const message = encodeEnvelope(envelope);
       if (message.length > maxEnvelopeBytes) {
         throw new WiceError("too-large", `the envelope has ${message.length} bytes; ${maxEnvelopeBytes} are allowed`);
@@ -93,10 +92,4 @@ export function createGrpcTransport(options: GrpcTransportOptions): GrpcTranspor
       await channel.close();
     },
   };
-}
-
-/** Not every server checks what its subscribers stumble over. */
-function checkBox({ body, nonce }: Envelope): void {
-  if (nonce.length !== 24) throw new WiceError("invalid-envelope", "the nonce of an envelope must be 24 bytes");
-  if (body.length < 16) throw new WiceError("invalid-envelope", "the body of an envelope must be at least 16 bytes");
 }

@@ -1,0 +1,7 @@
+/** `@wice/core/transport`: what transports are built from, ours and those of others. */
+
+export { createQueue, type Queue } from "../async/queue.ts";
+export { abortable, onAbort } from "../async/signal.ts";
+export { fromWireEnvelope } from "../envelope.ts";
+export { lostSubscription } from "./lost-subscription.ts";
+export { httpStatusError, noSignalingServer, type RpcStatus, rpcStatusError } from "./rpc-status.ts";
