@@ -7,6 +7,7 @@
 
 import { accessSync, constants } from "node:fs";
 import { delimiter, join } from "node:path";
+import { findChromium } from "../kit/chromium.ts";
 import { buildGo } from "../kit/go-build.ts";
 import { ensureGo } from "../kit/install-go.ts";
 import { run, seconds } from "./command.ts";
@@ -15,23 +16,31 @@ interface Program {
   readonly command: string;
   readonly debianPackage: string;
   readonly neededFor: string;
+  /** Where it may also have another name. */
+  readonly isThere?: () => boolean;
 }
 
 /** To add a program, add a line. */
 const programs: readonly Program[] = [
   { command: "git", debianPackage: "git", neededFor: "npm run check" },
   { command: "openssl", debianPackage: "openssl", neededFor: "certificates of the TLS tests" },
+  { command: "chromium", debianPackage: "chromium", neededFor: "the tests in a browser", isThere: hasChromium },
 ];
 
+function hasChromium(): boolean {
+  return findChromium() !== undefined;
+}
+
 async function installPrograms(): Promise<void> {
-  const absent = programs.filter(({ command }) => !isInstalled(command));
+  const isThere = (program: Program): boolean => program.isThere?.() ?? isInstalled(program.command);
+  const absent = programs.filter((program) => !isThere(program));
   if (absent.length > 0 && process.getuid?.() === 0 && isInstalled("apt-get")) {
     const packages = absent.map(({ debianPackage }) => debianPackage);
     const env = { DEBIAN_FRONTEND: "noninteractive" };
     await run("apt-get", ["update", "-qq"], { env });
     await run("apt-get", ["install", "-y", "-qq", "--no-install-recommends", ...packages], { env });
   }
-  const missing = programs.filter(({ command }) => !isInstalled(command));
+  const missing = programs.filter((program) => !isThere(program));
   if (missing.length === 0) return;
   const lines = missing.map((program) => `install ${program.debianPackage}, for ${program.neededFor}`);
   throw new Error(lines.join("\n"));

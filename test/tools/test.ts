@@ -24,6 +24,7 @@ const suites: readonly Suite[] = [
   vitest("docs"),
   vitest("cli"),
   vitest("e2e"),
+  vitest("browser"),
   vitest("interop"),
   vitest("faults"),
 ];
