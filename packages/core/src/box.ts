@@ -1,12 +1,13 @@
 /** The NaCl box: X25519, HSalsa20, XSalsa20-Poly1305, tag first. */
 
-import { hsalsa, xsalsa20poly1305 } from "@noble/ciphers/salsa.js";
-import { type RandomBytes, randomBytes } from "./bytes.ts";
+import { copyBytes, type RandomBytes, randomBytes } from "./bytes.ts";
 import type { CallOptions } from "./call-options.ts";
 import { type Envelope, nonceBytes } from "./envelope.ts";
 import { asWiceError, WiceError } from "./errors.ts";
 import type { KeyPair, PrivateKey } from "./private-key.ts";
 import { PublicKey } from "./public-key.ts";
+import { hsalsa20 } from "./salsa20.ts";
+import { openSecretbox, secretbox } from "./secretbox.ts";
 
 /** The 32-byte key of all boxes between two keys, the same in both directions. As secret as a private key. */
 export type BoxKey = Uint8Array;
@@ -22,24 +23,20 @@ export async function agreeBoxKey(ours: PrivateKey, theirs: PublicKey, options?:
   if (secret.length !== 32 || secret.every((byte) => byte === 0)) {
     throw new WiceError("invalid-key", "the key agreement gave no secret: a key is of low order");
   }
-  const key = new Uint32Array(8);
-  hsalsa(sigma, new Uint32Array(new Uint8Array(secret).buffer), new Uint32Array(4), key);
-  return new Uint8Array(key.buffer);
+  return hsalsa20(secret, new Uint8Array(16));
 }
 
 /** Seals with a fresh random nonce. */
 export function sealWith(key: BoxKey, plaintext: Uint8Array, random: RandomBytes): Pick<Envelope, "body" | "nonce"> {
   const nonce = random(nonceBytes);
-  return { nonce, body: xsalsa20poly1305(key, nonce).encrypt(plaintext) };
+  if (nonce.length !== nonceBytes)
+    throw new WiceError("invalid-argument", `random must give ${nonceBytes} bytes when it is asked for as many`);
+  return { nonce, body: secretbox(key, nonce, plaintext) };
 }
 
 /** The plaintext, or undefined when the box was altered or is of other keys. */
 export function openWith(key: BoxKey, { body, nonce }: Pick<Envelope, "body" | "nonce">): Uint8Array | undefined {
-  try {
-    return xsalsa20poly1305(key, nonce).decrypt(body);
-  } catch {
-    return undefined;
-  }
+  return nonce.length === nonceBytes ? openSecretbox(key, nonce, body) : undefined;
 }
 
 /**
@@ -55,11 +52,12 @@ export async function seal(
   plaintext: Uint8Array,
   options: CallOptions & { readonly random?: RandomBytes } = {},
 ): Promise<Envelope> {
+  const bytes = copyBytes(plaintext, "plaintext");
   const key = await agreeBoxKey(pair.ours, pair.theirs, options);
   return {
     sender: pair.ours.publicKey,
     recipient: pair.theirs,
-    ...sealWith(key, plaintext, options.random ?? randomBytes),
+    ...sealWith(key, bytes, options.random ?? randomBytes),
   };
 }
 
@@ -72,6 +70,3 @@ export async function open(ours: PrivateKey, envelope: Envelope, options?: CallO
     throw new WiceError("forged", "the envelope does not open: altered, or of another sender");
   return plaintext;
 }
-
-/** "expand 32-byte k" as four little-endian words. */
-const sigma: Uint32Array = /* @__PURE__ */ Uint32Array.of(0x61707865, 0x3320646e, 0x79622d32, 0x6b206574);

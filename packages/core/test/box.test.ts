@@ -74,6 +74,22 @@ describe("a box", () => {
     expect(new Set(envelopes.map(({ body }) => hex(body))).size).toBe(50);
   });
 
+  test("is not made of text, nor with a nonce of another length", async () => {
+    const pair = { ours: generatePrivateKey(), theirs: generatePrivateKey().publicKey };
+    const invalid = hasCode("invalid-argument");
+    expect(await rejectionOf(seal(pair, "text" as never))).toEqual(invalid);
+    const random = () => new Uint8Array(23);
+    expect(await rejectionOf(seal(pair, bytes("x"), { random }))).toEqual(invalid);
+  });
+
+  test("holds what its caller passed, whatever becomes of that array afterwards", async () => {
+    const [alice, bob] = [generatePrivateKey(), generatePrivateKey()];
+    const plaintext = bytes("before");
+    const sealing = seal({ ours: alice, theirs: bob.publicKey }, plaintext);
+    plaintext.fill(0);
+    expect(await open(bob, await sealing)).toEqual(bytes("before"));
+  });
+
   test("for the key that stands for anybody cannot be made", async () => {
     const ours = generatePrivateKey();
     expect(await rejectionOf(seal({ ours, theirs: PublicKey.any }, bytes("x")))).toEqual(hasCode("invalid-key"));
