@@ -27,7 +27,7 @@ export interface EnvelopeTransport {
 
 /** What is known once the medium took an envelope. */
 export interface TransportReceipt {
-  /** How many subscribers it was given to; absent where the medium cannot tell. */
+  /** How many subscribers it was given to, of which those that share a stream count once; absent where the medium cannot tell. */
   readonly subscribers?: number | undefined;
 }
 

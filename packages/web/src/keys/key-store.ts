@@ -1,0 +1,77 @@
+/** A page's own keys, by name. */
+
+import type { PrivateKey, PublicKey } from "@wice/core";
+import { openDatabase } from "./database.ts";
+import { createMemoryKeyStore } from "./memory-key-store.ts";
+import { createStoredKeyStore } from "./stored-key-store.ts";
+import { hasWebCryptoX25519 } from "./web-crypto.ts";
+
+export interface KeyStoreOptions {
+  /** The IndexedDB database. Stores of one origin with the same name have the same keys. Default `"wice"`. */
+  readonly name?: string | undefined;
+}
+
+export interface KeyStore {
+  /**
+   * `"non-extractable"`: keys live in the browser's database as WebCrypto keys that no script can read, unless they were
+   * imported as extractable. `"memory"`: the page has them in its memory, and forgets them when it ends.
+   */
+  readonly protection: "non-extractable" | "memory";
+  /** Why keys are only in memory, and what to do about it. */
+  readonly warning: string | undefined;
+  /** The key of that name, a new one when there is none. */
+  open(name: string): Promise<PrivateKey>;
+  /**
+   * Takes a key from elsewhere: 32 bytes, or their base64. Rejects with `invalid-key`, and with `invalid-argument` when
+   * there is a key of that name.
+   */
+  import(name: string, key: string | Uint8Array, options?: ImportOptions): Promise<PrivateKey>;
+  /**
+   * The base64 of a key. Rejects with `unsupported` for one that cannot be exported, and with `invalid-argument` where
+   * there is none of that name.
+   */
+  exportText(name: string): Promise<string>;
+  list(): Promise<readonly StoredKey[]>;
+  /** Forgets a key for good. Nothing happens when there is none of that name. */
+  delete(name: string): Promise<void>;
+  /** Keys that were opened go on working. Idempotent. */
+  close(): void;
+}
+
+export interface ImportOptions {
+  /** Whether it can be exported again. Whoever can run a script in the page can then read it. Default false. */
+  readonly extractable?: boolean | undefined;
+}
+
+export interface StoredKey {
+  readonly name: string;
+  readonly publicKey: PublicKey;
+  readonly extractable: boolean;
+}
+
+/**
+ * Opens the key store of this origin. Where there is no WebCrypto with X25519 (a page that was loaded over plain HTTP
+ * from an address that is not local, or an old browser) or no database (some private windows and sandboxed frames),
+ * keys are kept in memory, and {@link KeyStore.warning} says so; plain JavaScript for X25519 is loaded only then.
+ *
+ * ```ts
+ * const store = await openKeyStore();
+ * const key = await store.open("alice");
+ * console.log(store.protection, key.publicKey.toString());
+ * ```
+ */
+export async function openKeyStore({ name = "wice" }: KeyStoreOptions = {}): Promise<KeyStore> {
+  if (!(await hasWebCryptoX25519())) {
+    const remedy =
+      globalThis.isSecureContext === false
+        ? "the page was not loaded over https, so the browser gives it no WebCrypto; load it over https or from localhost"
+        : "this browser has no X25519 in WebCrypto; use a newer one";
+    return createMemoryKeyStore(`keys are kept in memory and lost with the page: ${remedy}`);
+  }
+  const database = await openDatabase(name);
+  if (database === undefined) {
+    const remedy = "the browser refuses a database, as some do in private windows";
+    return createMemoryKeyStore(`keys are kept in memory and lost with the page: ${remedy}`);
+  }
+  return createStoredKeyStore(database);
+}
