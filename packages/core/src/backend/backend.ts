@@ -1,3 +1,4 @@
+/// <reference lib="esnext.disposable" preserve="true" />
 /** What applications and sessions talk to: messages by public key, over whatever transport. */
 
 import type { CallOptions } from "../call-options.ts";
