@@ -37,6 +37,31 @@ export {
   inProcessFactory,
 } from "./transport/in-process.ts";
 
+// Sessions
+export { createPeer } from "./session/create-peer.ts";
+export type { Peer, PeerOptions, PeerStatus } from "./session/peer.ts";
+export type { Session, SessionCloseOptions, SessionEnd, SessionStatus } from "./session/session.ts";
+export type { Channel } from "./session/channel.ts";
+export type { TimelineEntry, TimelineEvent } from "./session/timeline.ts";
+export type { Verdict, VerdictCode } from "./session/explain.ts";
+
+// ICE agents
+export type {
+  Agent,
+  AgentChannel,
+  AgentConnection,
+  AgentDescription,
+  AgentName,
+  ChannelHandlers,
+  ChannelOptions,
+  ConnectionEvents,
+  ConnectionOptions,
+  ConnectionState,
+  SelectedPair,
+  ServerError,
+} from "./agent/agent.ts";
+export type { Candidate } from "./agent/candidate.ts";
+
 // Errors, time, calls
 export { isWiceError, WiceError, type WiceErrorCode, type WiceErrorOptions } from "./errors.ts";
 export type { CallOptions } from "./call-options.ts";

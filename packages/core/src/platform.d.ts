@@ -54,3 +54,27 @@ interface MessagePort {
   close(): void;
 }
 declare const MessageChannel: { new (): { readonly port1: MessagePort; readonly port2: MessagePort } };
+
+interface ReadableStreamDefaultController<R> {
+  enqueue(chunk: R): void;
+  close(): void;
+}
+interface ReadableStream<R> {
+  readonly locked: boolean;
+}
+declare const ReadableStream: {
+  new <R>(
+    source: { pull?(controller: ReadableStreamDefaultController<R>): Promise<void>; cancel?(): Promise<void> },
+    strategy?: { highWaterMark?: number },
+  ): ReadableStream<R>;
+};
+interface WritableStream<W> {
+  readonly locked: boolean;
+}
+declare const WritableStream: {
+  new <W>(sink: {
+    write?(chunk: W): Promise<void>;
+    close?(): Promise<void>;
+    abort?(): Promise<void>;
+  }): WritableStream<W>;
+};

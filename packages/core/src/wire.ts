@@ -7,5 +7,6 @@ export * from "./gen/cunicu/pdisc/pdisc_pb.ts";
 export * from "./gen/cunicu/pske/pske_pb.ts";
 export * from "./gen/cunicu/signaling/relay_pb.ts";
 export * from "./gen/cunicu/signaling/signaling_pb.ts";
+export * from "./gen/wice/v1/control_pb.ts";
 export * from "./gen/wice/v1/message_pb.ts";
 export * from "./gen/wice/v1/relay_pb.ts";

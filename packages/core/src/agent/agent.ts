@@ -1,0 +1,146 @@
+/**
+ * What a session needs of an ICE implementation. An agent makes connections; a session tells a connection what the peer
+ * has said, and hears what to tell the peer.
+ */
+
+import type { WiceError } from "../errors.ts";
+import type { Role } from "../role.ts";
+import type { Candidate } from "./candidate.ts";
+
+/** As peers name it to each other. */
+export type AgentName = "rtc" | "datagram";
+
+export interface Agent<Native = unknown> {
+  readonly name: AgentName;
+  /** Whether STUN and TURN servers are known: what `explain()` says depends on it. */
+  readonly hasTurn: boolean;
+  /** A new connection, which does nothing until it is told. Throws `unsupported` where the platform cannot. */
+  connect(options: ConnectionOptions): AgentConnection<Native>;
+}
+
+export interface ConnectionOptions {
+  readonly role: Role;
+  readonly events: ConnectionEvents;
+}
+
+/** Never called synchronously within a call to the connection, and not after `close`. */
+export interface ConnectionEvents {
+  /** A candidate of ours, of the credentials with that ufrag. */
+  onCandidate(candidate: Candidate, ufrag: string): void;
+  /** No further ones come for that ufrag. */
+  onCandidatesComplete(ufrag: string): void;
+  /** {@link AgentConnection.state} has changed. */
+  onState(state: ConnectionState, failure?: WiceError): void;
+  /** The application has changed what it wants to send: an offer is due. */
+  onNegotiationNeeded(): void;
+  /** The peer has opened a channel. */
+  onChannel(channel: AgentChannel): void;
+  /** A STUN or TURN server does not do what it should. */
+  onServerError(error: ServerError): void;
+}
+
+export interface ServerError {
+  readonly url: string;
+  /** As STUN defines them: 401 and 403 for refused credentials; 701 for a server that cannot be reached. */
+  readonly code: number;
+  readonly text: string;
+}
+
+/**
+ * - `new`: no path yet;
+ * - `connected`: both channels are open and the path answers: data can flow;
+ * - `disconnected`: it was connected, and the path does not answer now; it may recover by itself;
+ * - `failed`: the path is dead, or never came to be, until ICE is restarted;
+ * - `closed`: for good, by us or by the peer.
+ */
+export type ConnectionState = "new" | "connected" | "disconnected" | "failed" | "closed";
+
+/** What a connection says of itself, or is told of the peer's. */
+export interface AgentDescription {
+  /** Without candidates; empty for agents that have none. */
+  readonly sdp: string;
+  readonly ufrag: string;
+  readonly pwd: string;
+}
+
+export interface AgentConnection<Native = unknown> {
+  readonly state: ConnectionState;
+  /** The agent's own object: an `RTCPeerConnection`, for media and stats. */
+  readonly native: Native;
+  readonly protection: "dtls" | "sealed" | "none";
+  /** Whether {@link AgentConnection.offer} can restart ICE. Where not, a new connection has to replace this one. */
+  readonly canRestart: boolean;
+  /**
+   * A new offer, which then waits for its answer. `restart` asks for new credentials. Rejects with `unsupported` where
+   * it cannot, and with `closed`.
+   */
+  offer(options: { readonly restart: boolean }): Promise<AgentDescription>;
+  /**
+   * Takes an offer, and answers. An offer of ours that waits is taken back. Rejects with `invalid-message` for what is
+   * no offer, `unsupported` where it cannot take ours back, and `closed`.
+   */
+  answer(offer: AgentDescription): Promise<AgentDescription>;
+  /** Takes the answer to our offer. Rejects with `invalid-message` and `closed`. */
+  accept(answer: AgentDescription): Promise<void>;
+  /** Candidates of the peer, of the credentials that were taken last. What ICE does not like is ignored. */
+  addCandidates(candidates: readonly Candidate[]): void;
+  /** No further ones come. */
+  endCandidates(): void;
+  /** For messages of the session itself: reliable, in order. */
+  readonly control: AgentChannel;
+  /** For the application's: reliable, in order. */
+  readonly main: AgentChannel;
+  /** Throws `unsupported` where the agent has no further channels. */
+  openChannel(label: string, options: ChannelOptions): AgentChannel;
+  /** The pair in use, once there is one. */
+  selectedPair(): Promise<SelectedPair | undefined>;
+  /** Idempotent. Channels close with it. */
+  close(): void;
+}
+
+export interface SelectedPair {
+  readonly local: Pick<Candidate, "type" | "protocol" | "address" | "port">;
+  readonly remote: Pick<Candidate, "type" | "protocol" | "address" | "port">;
+  /** Of the latest check, in milliseconds. */
+  readonly roundTripMs: number | undefined;
+}
+
+/** As for `createDataChannel` of WebRTC. */
+export interface ChannelOptions {
+  /** Default true. */
+  readonly ordered?: boolean | undefined;
+  /** Default: until it arrives. Not together with `maxPacketLifeTimeMs`. */
+  readonly maxRetransmits?: number | undefined;
+  readonly maxPacketLifeTimeMs?: number | undefined;
+  readonly protocol?: string | undefined;
+}
+
+/** A raw channel of an agent: it sends when told, and hands over what comes. */
+export interface AgentChannel {
+  readonly label: string;
+  readonly state: "connecting" | "open" | "closed";
+  readonly reliable: boolean;
+  /** The same number at both ends, while it is open. */
+  readonly id: number;
+  /** The largest message that the peer takes, in bytes. */
+  readonly maxMessageBytes: number;
+  /** Bytes given to `send` that have not left yet. */
+  readonly bufferedBytes: number;
+  /** Takes the message at once, whatever is buffered. Throws `closed`, and `too-large` above `maxMessageBytes`. */
+  send(message: Uint8Array): void;
+  /** Set by whoever owns the channel. */
+  handlers: ChannelHandlers;
+  /** Lets what is buffered leave first. Idempotent. */
+  close(): void;
+}
+
+export interface ChannelHandlers {
+  onOpen?(): void;
+  onMessage?(message: Uint8Array): void;
+  /** Less than `lowBytes` is buffered again. */
+  onLow?(): void;
+  onClose?(): void;
+}
+
+/** When a channel calls {@link ChannelHandlers.onLow}. */
+export const lowBytes = 262_144;

@@ -1,0 +1,202 @@
+/** A peer over a backend: subscribes, and hands every message to the state machine of its sender. */
+
+import { systemClock } from "../async/clock.ts";
+import { disposable } from "../async/disposable.ts";
+import { createQueue, type Queue } from "../async/queue.ts";
+import { onAbort } from "../async/signal.ts";
+import type { ReceivedMessage, Subscription } from "../backend/backend.ts";
+import { randomBytes } from "../bytes.ts";
+import { asWiceError, WiceError } from "../errors.ts";
+import { createLruMap } from "../lru-map.ts";
+import { PublicKey } from "../public-key.ts";
+import { readDescription } from "./description.ts";
+import { drivePeering, type PeeringDriver } from "./drive-peering.ts";
+import { createFacts, explain, type Verdict } from "./explain.ts";
+import type { Peer, PeerOptions, PeerStatus } from "./peer.ts";
+import type { Session } from "./session.ts";
+
+const incomingLimit = 64;
+const statusLimit = 256;
+/** Peers whose last word is remembered, for `explain`, when nothing goes on with them any more. */
+const maxRemembered = 256;
+
+/** The subscription of one sender's messages, or of anybody's. */
+interface Ear {
+  readonly live: Promise<Subscription>;
+  readonly stop: AbortController;
+}
+
+/**
+ * A peer that can connect, and be called by those that `accept` lets in.
+ *
+ * Throws `invalid-argument` without agents or with an option out of range.
+ *
+ * ```ts
+ * const peer = createPeer({ privateKey, backend, agents: [rtc()], accept: (key) => friends.has(key.toString()) });
+ * const session = await peer.connect(theirPublicKey, { signal: AbortSignal.timeout(30_000) });
+ * await session.send(new TextEncoder().encode("hello"));
+ * for await (const bytes of session) console.log(new TextDecoder().decode(bytes));
+ * ```
+ */
+export function createPeer<Native>(options: PeerOptions<Native>): Peer<Native> {
+  const { privateKey, backend, agents, accept, clock = systemClock, random = randomBytes } = options;
+  const { maxPeers = 1_024, reconnectMs = Number.POSITIVE_INFINITY, reconnectIncomingMs = 60_000 } = options;
+  if (agents.length === 0) throw new WiceError("invalid-argument", "agents: there is none; give for example [rtc()]");
+  if (!(reconnectMs >= 0) || !(reconnectIncomingMs >= 0))
+    throw new WiceError("invalid-argument", "reconnectMs and reconnectIncomingMs are numbers of milliseconds from 0");
+  const drivers = new Map<string, PeeringDriver>();
+  const ears = new Map<string, Ear>();
+  const remembered = createLruMap<string, Verdict>(() => maxRemembered);
+  const observers = new Set<Queue<PeerStatus>>();
+  const partings = new Set<Promise<void>>();
+  const incoming: Queue<Session> = createQueue(incomingLimit);
+  const anybody = PublicKey.any.toString();
+  let closed: Promise<void> | undefined;
+
+  const tell = (status: PeerStatus): void => {
+    for (const observer of observers) observer.pushDroppingOldest(status);
+  };
+
+  const driverOf = (key: PublicKey): PeeringDriver => {
+    const text = key.toString();
+    const found = drivers.get(text);
+    if (found !== undefined) return found;
+    const made = drivePeering({
+      ...{ pair: { ours: privateKey, theirs: key }, backend, agents, clock, random, reconnectMs, reconnectIncomingMs },
+      listening: () => hear(accept === undefined ? key : PublicKey.any).then(() => {}),
+      onIncoming(session) {
+        if (!incoming.push(session)) void session.close({ reason: "busy", drainMs: 0 });
+      },
+      onParting(parting) {
+        partings.add(parting);
+        void parting.then(() => partings.delete(parting));
+      },
+      onEntry: (entry) => tell({ type: "peer", key, ...entry }),
+      onIdle() {
+        if (drivers.get(text) !== made) return;
+        drivers.delete(text);
+        remembered.set(text, made.explain());
+        if (accept === undefined) deafen(text);
+      },
+    });
+    drivers.set(text, made);
+    return made;
+  };
+
+  /** Subscribes to a sender's messages, unless that is done. */
+  const hear = (from: PublicKey): Promise<Subscription> => {
+    const text = from.toString();
+    const found = ears.get(text);
+    if (found !== undefined) return found.live;
+    const stop = new AbortController();
+    const live = backend.subscribe({ ours: privateKey, theirs: from }, { signal: stop.signal });
+    const ear: Ear = { live, stop };
+    ears.set(text, ear);
+    const over = (error: unknown): void => {
+      if (ears.get(text) !== ear) return;
+      ears.delete(text);
+      if (stop.signal.aborted) return;
+      const failure = asWiceError(error, "the backend");
+      tell({ type: "deaf", error: failure });
+      for (const driver of drivers.values()) driver.onBackend(failure);
+      if (text === anybody) incoming.fail(failure);
+    };
+    live
+      .then(async (subscription) => {
+        tell({ type: "listening" });
+        for await (const received of subscription) receive(received);
+        over(new WiceError("closed", "the backend is closed"));
+      })
+      .catch(over);
+    return live;
+  };
+  const deafen = (text: string): void => {
+    ears.get(text)?.stop.abort(new WiceError("closed", "nothing is expected of this peer"));
+    ears.delete(text);
+  };
+
+  const receive = ({ sender, message, instance }: ReceivedMessage): void => {
+    if (message.session === undefined || instance === undefined) return;
+    const description = readDescription(message.session);
+    if (description === undefined) return;
+    const known = drivers.get(sender.toString());
+    const accepted = welcome(sender);
+    if (known === undefined && accepted === "no") return;
+    if (known === undefined && drivers.size >= maxPeers) return;
+    (known ?? driverOf(sender)).receive(instance, description, accepted);
+  };
+  const welcome = (key: PublicKey): "yes" | "no" | "tell" => {
+    try {
+      const answer = accept?.(key) ?? false;
+      return answer === "tell" ? "tell" : answer === true ? "yes" : "no";
+    } catch {
+      // The application's mistake must not end what goes on with others.
+      return "no";
+    }
+  };
+
+  /** What the backend says of our key is of interest to who wonders why nothing comes. */
+  const backendStatus = backend.status()[Symbol.asyncIterator]();
+  const watchBackend = async (): Promise<void> => {
+    for await (const status of { [Symbol.asyncIterator]: () => backendStatus }) {
+      if ("key" in status && !status.key.equals(privateKey.publicKey)) continue;
+      const error = status.type === "subscribed" ? undefined : status.error;
+      for (const driver of drivers.values()) driver.onBackend(error);
+      if (status.type === "lost") tell({ type: "deaf", error: status.error });
+      if (status.type === "subscribed") tell({ type: "listening" });
+    }
+  };
+
+  void watchBackend();
+  if (accept !== undefined) hear(PublicKey.any).catch(() => {});
+  const stopWatching = options.watchNetwork?.(() => {
+    for (const driver of [...drivers.values()]) driver.networkChanged();
+  });
+
+  const peer: Omit<Peer, typeof Symbol.asyncDispose> = {
+    publicKey: privateKey.publicKey,
+    async connect(key, { signal } = {}) {
+      signal?.throwIfAborted();
+      if (closed !== undefined) throw new WiceError("closed", "the peer is closed");
+      if (key.equals(privateKey.publicKey)) throw new WiceError("equal-keys", "a peer cannot connect to itself");
+      if (key.equals(PublicKey.any)) throw new WiceError("invalid-argument", "PublicKey.any is nobody to connect to");
+      const scope = new AbortController();
+      const forget = onAbort(signal, () => scope.abort(signal?.reason));
+      // A backend that refuses will never let us hear an answer.
+      hear(accept === undefined ? key : PublicKey.any).catch((error: unknown) => scope.abort(error));
+      try {
+        return await driverOf(key).connect(scope.signal);
+      } finally {
+        forget();
+      }
+    },
+    incoming,
+    sessions: (key) =>
+      [...drivers]
+        .filter(([text]) => key === undefined || text === key.toString())
+        .flatMap(([, driver]) => driver.sessions()),
+    explain(key) {
+      const text = key.toString();
+      return drivers.get(text)?.explain() ?? remembered.get(text) ?? explain(createFacts(false));
+    },
+    status() {
+      const observer: Queue<PeerStatus> = createQueue(statusLimit, () => observers.delete(observer));
+      if (closed === undefined) observers.add(observer);
+      else observer.end();
+      return observer;
+    },
+    close() {
+      closed ??= (async () => {
+        stopWatching?.();
+        await backendStatus.return?.();
+        await Promise.all([...drivers.values()].map((driver) => driver.close("the peer was closed")));
+        await Promise.all(partings);
+        for (const text of [...ears.keys()]) deafen(text);
+        incoming.end();
+        for (const observer of [...observers]) observer.end();
+      })();
+      return closed;
+    },
+  };
+  return disposable<typeof peer>(peer) as Peer<Native>;
+}

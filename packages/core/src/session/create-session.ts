@@ -1,0 +1,224 @@
+/** The session that an application holds, whichever attempt and connection carries it at the time. */
+
+import type { AgentChannel, AgentName, ChannelOptions } from "../agent/agent.ts";
+import type { Clock } from "../async/clock.ts";
+import { disposable } from "../async/disposable.ts";
+import { createQueue, type Queue } from "../async/queue.ts";
+import type { Instance } from "../backend/backend.ts";
+import { WiceError } from "../errors.ts";
+import type { PublicKey } from "../public-key.ts";
+import type { Role } from "../role.ts";
+import { type Channel, createFlow, type Flow } from "./channel.ts";
+import { explain, type Facts } from "./explain.ts";
+import type { LiveConnection } from "./live-connection.ts";
+import type { Session, SessionCloseOptions, SessionEnd, SessionStatus } from "./session.ts";
+import type { Timeline } from "./timeline.ts";
+
+/** The inside of a session, for the driver that owns it. */
+export interface OwnedSession {
+  readonly session: Session;
+  /** The connection that carries it now. */
+  readonly live: LiveConnection;
+  /** Another connection carries it, of the same session of the peer's. */
+  carry(live: LiveConnection): void;
+  /** It goes on with another session of the peer's, which knows nothing of what was before. */
+  move(live: LiveConnection, instance: Instance): void;
+  onState(connected: boolean): void;
+  onChannel(channel: AgentChannel): void;
+  onConsumed(channel: number, bytes: number): void;
+  onResume(messages: number): void;
+  end(end: SessionEnd): void;
+}
+
+export interface SessionDependencies {
+  readonly remote: PublicKey;
+  readonly role: Role;
+  readonly agent: AgentName;
+  readonly clock: Clock;
+  readonly facts: Facts;
+  readonly timeline: Timeline;
+  /** The application wants it to end. */
+  close(reason: string): Promise<void>;
+  restart(): void;
+}
+
+const statusLimit = 64;
+const channelLimit = 64;
+
+export function createSession(
+  first: LiveConnection,
+  instance: Instance,
+  dependencies: SessionDependencies,
+): OwnedSession {
+  const { remote, role, agent, clock, facts, timeline } = dependencies;
+  let live = first;
+  let current = instance;
+  let connected = true;
+  let ended: SessionEnd | undefined;
+  let closing: Promise<void> | undefined;
+  const observers = new Set<Queue<SessionStatus>>();
+  const incoming: Queue<Channel> = createQueue(channelLimit);
+  /** Further channels, by the connection that has them. */
+  const channels = new Map<AgentChannel, Flow>();
+  const { promise: closed, resolve: resolveClosed } = Promise.withResolvers<SessionEnd>();
+
+  const tell = (status: SessionStatus): void => {
+    for (const observer of observers) observer.pushDroppingOldest(status);
+  };
+  const main = createFlow({
+    label: "data",
+    reliable: true,
+    clock,
+    report: (bytes) => live.consumed(live.connection.main.id, bytes),
+    onClose: () => void close(),
+  });
+
+  const adopt = (port: AgentChannel): Channel => {
+    const flow = createFlow({
+      label: port.label,
+      reliable: port.reliable,
+      clock,
+      report: (bytes) => live.consumed(port.id, bytes),
+      onClose: () => channels.delete(port),
+    });
+    channels.set(port, flow);
+    flow.attach(port, false);
+    const { onOpen, onMessage, onLow } = port.handlers;
+    port.handlers = {
+      ...(onOpen !== undefined && { onOpen }),
+      ...(onMessage !== undefined && { onMessage }),
+      ...(onLow !== undefined && { onLow }),
+      onClose() {
+        channels.delete(port);
+        flow.end();
+      },
+    };
+    return flow.channel;
+  };
+  const dropChannels = (): void => {
+    const lost = new WiceError("unavailable", "the connection of this channel is lost; open another", {
+      retryable: true,
+    });
+    for (const flow of [...channels.values()]) flow.end(ended === undefined ? lost : undefined);
+    channels.clear();
+  };
+  const attachMain = (): void => {
+    const { messages, channels: opened, resume, consumed } = live.takeEarly();
+    main.attach(live.connection.main, !main.untouched, messages);
+    live.resume(main.received);
+    if (consumed !== undefined) main.credit(consumed);
+    if (resume !== undefined) main.resume(resume);
+    for (const port of opened) onChannel(port);
+  };
+  const onChannel = (port: AgentChannel): void => {
+    const channel = adopt(port);
+    if (!incoming.push(channel)) void channel.close();
+  };
+
+  const close = ({ reason = "done", drainMs = 5_000 }: SessionCloseOptions = {}): Promise<void> => {
+    closing ??= (async () => {
+      if (ended !== undefined) return;
+      const patience = new AbortController();
+      const timer = clock.schedule(drainMs, () => patience.abort());
+      await main.drained(patience.signal).catch(() => {});
+      timer.cancel();
+      await dependencies.close(reason);
+    })();
+    return closing;
+  };
+
+  const session: Omit<Session, typeof Symbol.asyncDispose> = {
+    remote,
+    role,
+    agent,
+    get instance() {
+      return current;
+    },
+    get state() {
+      if (ended !== undefined) return "closed";
+      return connected ? "connected" : "reconnecting";
+    },
+    get protection() {
+      return live.connection.protection;
+    },
+    get connection() {
+      return live.connection.native;
+    },
+    get maxMessageBytes() {
+      return main.channel.maxMessageBytes;
+    },
+    send: main.channel.send,
+    get readable() {
+      return main.channel.readable;
+    },
+    get writable() {
+      return main.channel.writable;
+    },
+    [Symbol.asyncIterator]: () => main.channel[Symbol.asyncIterator](),
+    selectedPair: () => live.connection.selectedPair(),
+    channel(label, options: ChannelOptions = {}) {
+      if (ended !== undefined) throw new WiceError("closed", "the session is closed");
+      return adopt(live.connection.openChannel(label, options));
+    },
+    channels: incoming,
+    status() {
+      const observer: Queue<SessionStatus> = createQueue(statusLimit, () => observers.delete(observer));
+      if (ended === undefined) observers.add(observer);
+      else observer.end();
+      return observer;
+    },
+    timeline: timeline.entries,
+    explain: () => explain(facts),
+    restart: dependencies.restart,
+    close,
+    closed,
+  };
+  attachMain();
+
+  return {
+    session: disposable<typeof session>(session),
+    get live() {
+      return live;
+    },
+    carry(next) {
+      if (next === live) return;
+      dropChannels();
+      live = next;
+      attachMain();
+      tell({ type: "connection" });
+    },
+    move(next, to) {
+      dropChannels();
+      main.restart();
+      live = next;
+      current = to;
+      connected = true;
+      attachMain();
+      tell({ type: "moved", instance: to });
+      tell({ type: "connection" });
+    },
+    onState(now) {
+      if (now === connected) return;
+      connected = now;
+      tell({ type: now ? "connected" : "reconnecting" });
+    },
+    onChannel,
+    onConsumed(number, bytes) {
+      if (number === live.connection.main.id) main.credit(bytes);
+      else for (const [port, flow] of channels) if (port.id === number) flow.credit(bytes);
+    },
+    onResume: main.resume,
+    end(end) {
+      if (ended !== undefined) return;
+      ended = end;
+      const failure =
+        end.cause === "lost" ? new WiceError("unavailable", "the session is lost: no path for too long") : undefined;
+      main.end(failure);
+      dropChannels();
+      incoming.end();
+      tell({ type: "closed", end });
+      for (const observer of [...observers]) observer.end();
+      resolveClosed(end);
+    },
+  };
+}

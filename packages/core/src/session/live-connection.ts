@@ -1,0 +1,141 @@
+/** A connection of an agent with what runs over its control channel: sealed messages, pings, credit. */
+
+import type { Agent, AgentChannel, AgentConnection, ConnectionEvents } from "../agent/agent.ts";
+import type { Clock } from "../async/clock.ts";
+import type { Role } from "../role.ts";
+import { decodeControl, encodeControl } from "./control.ts";
+
+export interface LiveConnection {
+  readonly connection: AgentConnection;
+  /** False where nothing can be sent in-band now. */
+  send(envelope: Uint8Array): boolean;
+  /** Resolves with whether the other side has answered in time. */
+  ping(timeoutMs: number): Promise<boolean>;
+  /** Tells how much of a channel was taken here. */
+  consumed(channel: number, bytes: number): void;
+  /** Tells how much has come on the main channel in this session. */
+  resume(count: number): void;
+  /** What has come since the connection was made, for who takes it over. Nothing is kept any more after that. */
+  takeEarly(): Early;
+  /** Lets what was sent last leave; resolves when the connection is closed. */
+  closeSoon(): Promise<void>;
+}
+
+/** The other side may have the session before we do. */
+export interface Early {
+  readonly messages: readonly Uint8Array[];
+  readonly channels: readonly AgentChannel[];
+  /** The latest of each. */
+  readonly resume: number | undefined;
+  readonly consumed: number | undefined;
+}
+
+export interface LiveConnectionEvents extends ConnectionEvents {
+  onEnvelope(envelope: Uint8Array): void;
+  onConsumed(channel: number, bytes: number): void;
+  onResume(messages: number): void;
+}
+
+/** More than a peer may send before it hears from us. */
+const maxEarlyMessages = 65_536;
+const maxEarlyChannels = 64;
+
+/** What was sent in-band a moment before the end gets so long to leave. */
+const partingMs = 150;
+
+/** Throws what the agent throws. */
+export function connectAgent(agent: Agent, role: Role, events: LiveConnectionEvents, clock: Clock): LiveConnection {
+  const messages: Uint8Array[] = [];
+  const channels: AgentChannel[] = [];
+  let resume: number | undefined;
+  let consumed: number | undefined;
+  let taken = false;
+  const connection = agent.connect({
+    role,
+    events: {
+      ...events,
+      onChannel(channel) {
+        if (taken) events.onChannel(channel);
+        else if (channels.length < maxEarlyChannels) channels.push(channel);
+        else channel.close();
+      },
+    },
+  });
+  const { control, main } = connection;
+  main.handlers = {
+    onMessage(bytes) {
+      if (messages.length < maxEarlyMessages) messages.push(bytes);
+      else connection.close();
+    },
+  };
+  const pings = new Map<bigint, (answered: boolean) => void>();
+  let lastPing = 0n;
+  let closing: Promise<void> | undefined;
+
+  const say = (frame: Parameters<typeof encodeControl>[0]): boolean => {
+    if (control.state !== "open") return false;
+    try {
+      control.send(encodeControl(frame));
+      return true;
+    } catch {
+      return false;
+    }
+  };
+  const onConsumed = (channel: number, bytes: number): void => {
+    if (taken) events.onConsumed(channel, bytes);
+    else if (channel === main.id) consumed = bytes;
+  };
+  const onResume = (count: number): void => {
+    if (taken) events.onResume(count);
+    else resume = count;
+  };
+  control.handlers = {
+    onMessage(bytes) {
+      const frame = decodeControl(bytes);
+      if (frame === undefined || closing !== undefined) return;
+      if (frame.ping !== undefined) say({ pong: frame.ping });
+      if (frame.pong !== undefined) pings.get(frame.pong)?.(true);
+      if (frame.consumed !== undefined) onConsumed(frame.consumed.channel, Number(frame.consumed.bytes));
+      if (frame.resume !== undefined) onResume(Number(frame.resume.messages));
+      if (frame.envelope.length > 0) events.onEnvelope(frame.envelope);
+    },
+  };
+
+  return {
+    connection,
+    send: (envelope) => connection.state === "connected" && say({ envelope }),
+    ping(timeoutMs) {
+      lastPing += 1n;
+      const ping = lastPing;
+      return new Promise((resolve) => {
+        const settle = (answered: boolean): void => {
+          timer.cancel();
+          pings.delete(ping);
+          resolve(answered);
+        };
+        const timer = clock.schedule(timeoutMs, () => settle(false));
+        pings.set(ping, settle);
+        if (!say({ ping })) settle(false);
+      });
+    },
+    consumed: (channel, bytes) => void say({ consumed: { channel, bytes: BigInt(bytes) } }),
+    resume: (count) => void say({ resume: { messages: BigInt(count) } }),
+    takeEarly() {
+      taken = true;
+      return { messages: messages.splice(0), channels: channels.splice(0), resume, consumed };
+    },
+    closeSoon() {
+      if (closing !== undefined) return closing;
+      for (const settle of [...pings.values()]) settle(false);
+      closing = new Promise((resolve) => {
+        const close = (): void => {
+          connection.close();
+          resolve();
+        };
+        if (control.state === "open") clock.schedule(partingMs, close);
+        else close();
+      });
+      return closing;
+    },
+  };
+}
