@@ -19,6 +19,8 @@ export interface OpenOptions extends TestPageOptions {
   readonly host?: string;
 }
 
+export const pageEntry: URL = new URL("./page/main.ts", import.meta.url);
+
 export const test = plainTest
   // biome-ignore lint/correctness/noEmptyPattern: vitest reads from the pattern what a fixture needs.
   .extend("scene", { scope: "file" }, async ({}, { onCleanup }): Promise<Scene | undefined> => {
@@ -28,21 +30,32 @@ export const test = plainTest
     onCleanup(() => scene[Symbol.asyncDispose]());
     return scene;
   })
-  .extend("browser", async ({ scene, skip }): Promise<Scene> => scene ?? skip(needsChromium))
-  /** Opens a page in a window of the test's own. */
-  .extend("open", async ({ browser }, { onCleanup }) => {
+  /** What the pages complained of is looked at after the test. */
+  .extend("browser", async ({ scene, skip }, { onCleanup }): Promise<Scene> => {
+    if (scene === undefined) return skip(needsChromium);
     const pages: TestPage<WebPage>[] = [];
-    let context: Promise<BrowserContext> | undefined;
     onCleanup(async () => {
       const closed = await Promise.allSettled(pages.map((page) => page.close()));
-      await (await context)?.close();
       for (const result of closed) if (result.status === "rejected") throw result.reason;
+    });
+    return {
+      ...scene,
+      async open(context, options) {
+        const page = await scene.open(context, options);
+        pages.push(page);
+        return page;
+      },
+    };
+  })
+  /** Opens a page in a window of the test's own. */
+  .extend("open", async ({ browser }, { onCleanup }) => {
+    let context: Promise<BrowserContext> | undefined;
+    onCleanup(async () => {
+      await (await context)?.close();
     });
     return async (options: OpenOptions = {}): Promise<TestPage<WebPage>> => {
       context ??= browser.chromium.browser.newContext();
-      const page = await browser.open(await context, options);
-      pages.push(page);
-      return page;
+      return await browser.open(await context, options);
     };
   });
 
@@ -50,7 +63,7 @@ async function createScene(path: string): Promise<Scene> {
   await using opened = new AsyncDisposableStack();
   const [chromium, site] = await Promise.all([
     launchChromium(path).then((started) => opened.use(started)),
-    servePage({ entry: new URL("./page/main.ts", import.meta.url) }).then((started) => opened.use(started)),
+    servePage({ entry: pageEntry }).then((started) => opened.use(started)),
   ]);
   const parts = opened.move();
   return {

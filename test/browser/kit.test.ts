@@ -1,6 +1,8 @@
 import { describe, expect } from "vitest";
 import { insecureHost } from "../kit/chromium.ts";
+import type { TestPage } from "../kit/test-page.ts";
 import { test } from "./browser-test.ts";
+import type { WebPage } from "./web-page.ts";
 
 describe("a page that breaks the rules fails its test:", () => {
   test.for([
@@ -8,9 +10,9 @@ describe("a page that breaks the rules fails its test:", () => {
     ["inline script", /Content Security Policy/],
     ["console", /something went wrong/],
     ["uncaught", /nobody catches this/],
-  ] as const)("%s", async ([how, complaint], { browser }) => {
+  ] as const)("%s", async ([how, complaint], { browser, scene }) => {
     const context = await browser.chromium.browser.newContext();
-    const page = await browser.open(context);
+    const page = (await scene?.open(context)) as TestPage<WebPage>;
     await page.call("misbehave", how);
     await expect.poll(() => page.problems).not.toEqual([]);
     await expect(page.close()).rejects.toThrow(complaint);

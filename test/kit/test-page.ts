@@ -22,6 +22,8 @@ export interface TestPage<Functions extends PageFunctions<Functions>> extends As
   readonly problems: readonly string[];
   /** Closes it. Throws when there were problems that nobody expected. Idempotent. */
   close(): Promise<void>;
+  /** Closes it and throws nothing, which would hide what the test says. Whoever opened it calls {@link close} as well. */
+  [Symbol.asyncDispose](): Promise<void>;
 }
 
 /** What a function of the page threw. */
@@ -49,11 +51,15 @@ export async function openTestPage<Functions extends PageFunctions<Functions>>(
 ): Promise<TestPage<Functions>> {
   const page = await context.newPage();
   const problems: string[] = [];
-  page.on("console", (message) => {
-    if (message.type() === "error") problems.push(`${message.text()} (${message.location().url})`);
-  });
-  page.on("pageerror", (error) => problems.push(`uncaught: ${error.stack ?? error.message}`));
-  page.on("crash", () => problems.push("the page crashed"));
+  const watch = (tab: Page): void => {
+    tab.on("console", (message) => {
+      if (message.type() === "error") problems.push(`${message.text()} (${message.location().url})`);
+    });
+    tab.on("pageerror", (error) => problems.push(`uncaught: ${error.stack ?? error.message}`));
+    tab.on("crash", () => problems.push("the page crashed"));
+    tab.on("popup", watch);
+  };
+  watch(page);
 
   const close = async (): Promise<void> => {
     await page.close();
@@ -71,17 +77,29 @@ export async function openTestPage<Functions extends PageFunctions<Functions>>(
   return {
     page,
     problems,
-    async call(name, ...args) {
-      const outcome = await page.evaluate(
-        ([functionName, given]) => (globalThis as PageGlobal).callPageFunction?.(functionName, given),
-        [name, args] as const,
-      );
-      if (outcome === undefined) throw new Error(`the page exposes nothing; it said: ${problems.join("\n")}`);
-      if ("error" in outcome) throw new PageError(outcome.error);
-      return outcome.value as never;
+    call(name, ...args) {
+      const called = callIn(page, name, args, problems);
+      // A test that has failed awaits nothing any more, and its page is closed.
+      called.catch(() => {});
+      return called as Promise<never>;
     },
     debug: () => context.newCDPSession(page),
     close,
-    [Symbol.asyncDispose]: close,
+    [Symbol.asyncDispose]: () => page.close(),
   };
+}
+
+async function callIn(
+  page: Page,
+  name: string,
+  args: readonly unknown[],
+  problems: readonly string[],
+): Promise<unknown> {
+  const outcome = await page.evaluate(
+    ([functionName, given]) => (globalThis as PageGlobal).callPageFunction?.(functionName, given),
+    [name, args] as const,
+  );
+  if (outcome === undefined) throw new Error(`the page exposes nothing; it said: ${problems.join("\n")}`);
+  if ("error" in outcome) throw new PageError(outcome.error);
+  return outcome.value;
 }

@@ -3,14 +3,39 @@
 import { createBackend, createInProcessNetwork, type EnvelopeTransport } from "@wice/core";
 import { backendCompliance, type ComplianceCase, transportCompliance } from "@wice/core/testing";
 import type { ComplianceSuite, Medium, WebPage } from "../web-page.ts";
+import { type Neighbour, openNeighbour, transportOfNeighbour } from "./neighbour.ts";
+import { openTransport } from "./peers.ts";
 
-export const runCase: WebPage["runCase"] = async (medium, suite, name) => {
-  const found = casesOf(medium, suite).find((each) => each.name === name);
-  if (found === undefined) throw new Error(`no case is named ${name}`);
-  await found.run();
-};
+export function createCompliance(): Pick<WebPage, "runCase"> {
+  let neighbour: Promise<Neighbour> | undefined;
+  const connector: Connector = async (medium) => {
+    if (medium.kind === "inprocess") {
+      const network = createInProcessNetwork();
+      return () => network.connect();
+    }
+    const { transport } = medium;
+    if (medium.tabs === undefined) return () => openTransport(transport);
+    neighbour ??= openNeighbour();
+    const other = await neighbour;
+    let count = 0;
+    return () => {
+      count += 1;
+      return count % 2 === 1 ? openTransport(transport) : transportOfNeighbour(other, transport);
+    };
+  };
+  return {
+    async runCase(medium, suite, name) {
+      const found = casesOf(() => connector(medium), suite).find((each) => each.name === name);
+      if (found === undefined) throw new Error(`no case is named ${name}`);
+      await found.run();
+    },
+  };
+}
 
-function casesOf(medium: Medium, suite: ComplianceSuite): readonly ComplianceCase[] {
+/** Resolves with what makes the transports of one case. */
+type Connector = (medium: Medium) => Promise<() => EnvelopeTransport>;
+
+function casesOf(connector: () => ReturnType<Connector>, suite: ComplianceSuite): readonly ComplianceCase[] {
   const open: { close(): Promise<void> }[] = [];
   const opened = <T extends { close(): Promise<void> }>(each: T): T => {
     open.push(each);
@@ -19,17 +44,16 @@ function casesOf(medium: Medium, suite: ComplianceSuite): readonly ComplianceCas
   const teardown = async (): Promise<void> => {
     await Promise.all(open.splice(0).map((each) => each.close()));
   };
-  const connect = connector(medium);
-  return suite === "transport"
-    ? transportCompliance({ setup: async () => ({ connect: () => opened(connect()) }), teardown })
-    : backendCompliance({ setup: async () => ({ connect: () => opened(createBackend(connect())) }), teardown });
-}
-
-function connector(medium: Medium): () => EnvelopeTransport {
-  switch (medium.kind) {
-    case "inprocess": {
-      const network = createInProcessNetwork();
-      return () => network.connect();
-    }
+  if (suite === "transport") {
+    const setup = async () => {
+      const connect = await connector();
+      return { connect: () => opened(connect()) };
+    };
+    return transportCompliance({ setup, teardown });
   }
+  const setup = async () => {
+    const connect = await connector();
+    return { connect: () => opened(createBackend(connect())) };
+  };
+  return backendCompliance({ setup, teardown });
 }

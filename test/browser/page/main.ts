@@ -2,7 +2,20 @@
 
 import { exposeToTests } from "../../kit/page/expose.ts";
 import type { WebPage } from "../web-page.ts";
-import { runCase } from "./compliance.ts";
+import { createCompliance } from "./compliance.ts";
+import { createHappenings } from "./happenings.ts";
+import { createKeys } from "./keys.ts";
 import { misbehave } from "./misbehave.ts";
+import { offerToOpener } from "./neighbour.ts";
+import { createPeers } from "./peers.ts";
 
-exposeToTests<WebPage>({ runCase, misbehave, isSecure: () => isSecureContext });
+offerToOpener();
+
+exposeToTests<WebPage>({
+  ...createCompliance(),
+  ...createPeers(),
+  ...createKeys(),
+  isSecure: () => isSecureContext,
+  ...createHappenings(),
+  misbehave,
+});

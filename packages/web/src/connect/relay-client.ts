@@ -1,7 +1,7 @@
 /** Calls to a relay by @connectrpc/connect-web, with failures in wice's own terms. */
 
 import { create } from "@bufbuild/protobuf";
-import { type CallOptions, ConnectError, createClient } from "@connectrpc/connect";
+import { type CallOptions, Code, ConnectError, createClient } from "@connectrpc/connect";
 import { createConnectTransport, createGrpcWebTransport } from "@connectrpc/connect-web";
 import {
   type Envelope,
@@ -58,6 +58,11 @@ export function createRelayClient(settings: ConnectSettings): RelayClient {
         return subscribers === undefined ? {} : { subscribers };
       } catch (error) {
         signal?.throwIfAborted();
+        // Ours or the relay's: it keeps to the same limit.
+        if (error instanceof ConnectError && error.code === Code.DeadlineExceeded) {
+          const text = `${where} did not answer within ${publishTimeoutMs} ms`;
+          throw new WiceError("unavailable", text, { retryable: true });
+        }
         throw errorOf(error);
       }
     },
