@@ -5,18 +5,19 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { root, run } from "./command.ts";
 
-const generated = "packages/core/src/gen";
+const generated = ["packages/core/src/gen", "packages/node/src/relay/gen"];
 
 export async function checkGenerated(): Promise<void> {
   const scratch = mkdtempSync(join(tmpdir(), "wice-generated-"));
   try {
     await run("buf", ["generate", "--output", join(scratch, "proto")], { cwd: `${root}proto` });
-    const fresh = readTree(join(scratch, generated));
-    const committed = readTree(`${root}${generated}`);
-    const differing = [...new Set([...fresh.keys(), ...committed.keys()])].filter(
-      (file) => fresh.get(file) !== committed.get(file),
-    );
-    if (fresh.size === 0) throw new Error("buf generated nothing");
+    const differing = generated.flatMap((folder) => {
+      const fresh = readTree(join(scratch, folder));
+      const committed = readTree(`${root}${folder}`);
+      if (fresh.size === 0) throw new Error(`buf generated nothing for ${folder}`);
+      const files = new Set([...fresh.keys(), ...committed.keys()]);
+      return [...files].filter((file) => fresh.get(file) !== committed.get(file)).map((file) => join(folder, file));
+    });
     if (differing.length > 0) throw new Error(`${differing.join("\n")}\nout of date: run \`npm run proto\``);
   } finally {
     rmSync(scratch, { recursive: true });

@@ -11,6 +11,8 @@ import { createBucket, isFull, type TokenBucket } from "./token-bucket.ts";
 export interface AddressState {
   connections: number;
   subscriptions: number;
+  /** Of {@link RelayLimits.maxPendingBytesPerAddress}. */
+  pendingBytes: number;
   readonly bucket: TokenBucket;
 }
 
@@ -32,6 +34,8 @@ export interface Connection {
   session: ServerHttp2Session | undefined;
   /** The latest answer, where the client speaks HTTP/1.1. */
   response: ServerResponse | undefined;
+  /** Requests that came before the answer to the latest, and are not answered. */
+  unanswered: number;
   /** How often in a row it has not shown that it is alive. */
   missed: number;
   /** What HTTP/1.1 had written at the last look. */
@@ -72,7 +76,7 @@ export function createConnections(limits: RelayLimits, counters: LiveCounters, p
       const name = addressName(socket.remoteAddress);
       let address = addresses.get(name);
       if (address === undefined) {
-        address = { connections: 0, subscriptions: 0, bucket: createBucket() };
+        address = { connections: 0, subscriptions: 0, pendingBytes: 0, bucket: createBucket() };
         addresses.set(name, address);
       }
       if (address.connections >= limits.maxConnectionsPerAddress) {
@@ -86,6 +90,7 @@ export function createConnections(limits: RelayLimits, counters: LiveCounters, p
         address: state,
         session: undefined,
         response: undefined,
+        unanswered: 0,
         missed: 0,
         writtenBytes: 0,
       };
@@ -137,9 +142,9 @@ function watch(connection: Connection): void {
 
 function forgetAddresses(addresses: Map<string, AddressState>, limits: RelayLimits): void {
   const nowMs = performance.now();
-  for (const [name, { connections, subscriptions, bucket }] of addresses) {
-    if (connections === 0 && subscriptions === 0 && isFull(bucket, limits.publishesPerAddress, nowMs))
-      addresses.delete(name);
+  for (const [name, { connections, subscriptions, pendingBytes, bucket }] of addresses) {
+    const idle = connections === 0 && subscriptions === 0 && pendingBytes === 0;
+    if (idle && isFull(bucket, limits.publishesPerAddress, nowMs)) addresses.delete(name);
   }
 }
 

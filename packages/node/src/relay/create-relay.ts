@@ -12,8 +12,8 @@ import type { IceServer } from "./ice-servers.ts";
 import { createLeanHandler } from "./lean/handler.ts";
 import { longestTimerMs, type RelayLimits, resolveLimits } from "./limits.ts";
 import { recognise } from "./preface.ts";
+import { createRoutedHandler } from "./routed/handler.ts";
 import { createHttpFront, headersTimeoutMs } from "./serve-http.ts";
-import { createServices } from "./services.ts";
 import { endAllSubscriptions } from "./subscription.ts";
 
 export interface RelayOptions {
@@ -96,8 +96,8 @@ export async function createRelay(options: RelayOptions = {}): Promise<Relay> {
   const core = createCore(limits, counters);
   const connections = createConnections(limits, counters, pingIntervalMs);
   const lean = createLeanHandler(core);
-  const services = createServices({ version, core, iceServers });
-  const front = createHttpFront(core, connections, cors, lean, services);
+  const routed = createRoutedHandler({ version, core, iceServers });
+  const front = createHttpFront(core, connections, cors, lean, routed);
 
   // Half-open connections of HTTP/1.1 are for the kernel to find.
   const socketOptions = { noDelay: true, keepAlive: true, keepAliveInitialDelay: pingIntervalMs };
@@ -149,7 +149,7 @@ export async function createRelay(options: RelayOptions = {}): Promise<Relay> {
     await new Promise<void>((resolve) => setImmediate(resolve));
     core.admission.stop();
     endAllSubscriptions(core);
-    services.drain();
+    routed.drain();
     front.finish();
     await stopped;
     await connections.gone();

@@ -22,7 +22,6 @@ export function trailersOf(status: Status): Record<string, string> {
   };
   const hint = retryHint(status);
   if (hint !== undefined) trailers[retryHeader] = hint;
-  if (status.code === "unimplemented") trailers["grpc-accept-encoding"] = "identity";
   return trailers;
 }
 

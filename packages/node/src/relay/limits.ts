@@ -33,7 +33,7 @@ export interface RelayLimits {
   readonly maxSubscriptionsPerKey: number;
   /** Default 100,000. */
   readonly maxSubscriptionsPerAddress: number;
-  /** Keys of one Listen; each of them counts as a subscription. Default 256. */
+  /** Keys of one Listen; each of them counts as a subscription. Default 1,024. */
   readonly maxKeysPerListen: number;
   /** Streams on one connection. Default 100,000. */
   readonly maxStreamsPerConnection: number;
@@ -50,6 +50,11 @@ export interface RelayLimits {
   readonly maxSubscribeDelayMs: number;
   /** How many Subscribe calls may wait. Default 10,000. */
   readonly maxDelayedSubscribes: number;
+  /**
+   * Memory for the calls of one address that are under way, in bytes. A call counts as 4,096 and what has come of its
+   * request, until it has ended; a subscription in binary only until it is live. Default 64 MiB, 16,384 calls.
+   */
+  readonly maxPendingBytesPerAddress: number;
   /** How long the body of a request may take to arrive, in milliseconds. Default 10,000. */
   readonly maxRequestMs: number;
 }
@@ -62,13 +67,14 @@ const defaults: RelayLimits = {
   maxSubscriptions: 1_000_000,
   maxSubscriptionsPerKey: 100_000,
   maxSubscriptionsPerAddress: 100_000,
-  maxKeysPerListen: 256,
+  maxKeysPerListen: 1_024,
   maxStreamsPerConnection: 100_000,
   maxConnectionsPerAddress: 20_000,
   publishesPerKey: { perSecond: 50_000, burst: 100_000 },
   publishesPerAddress: { perSecond: 50_000, burst: 100_000 },
   maxSubscribeDelayMs: 20_000,
   maxDelayedSubscribes: 10_000,
+  maxPendingBytesPerAddress: 67_108_864,
   maxRequestMs: 10_000,
 };
 

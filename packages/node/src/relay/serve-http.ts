@@ -16,7 +16,7 @@ import type { Cors } from "./cors.ts";
 import type { LeanHandler } from "./lean/handler.ts";
 import { longestTimerMs, type RelayLimits } from "./limits.ts";
 import type { Protocol } from "./preface.ts";
-import type { Services } from "./services.ts";
+import type { RoutedHandler } from "./routed/handler.ts";
 
 export interface HttpFront {
   /** Speaks the protocol until the socket closes. */
@@ -37,33 +37,41 @@ export const headersTimeoutMs = 10_000;
 /** How long a connection of HTTP/1.1 may wait for its next request. Longer than most proxies keep theirs. */
 const keepAliveTimeoutMs = 75_000;
 
+/** Requests that one connection of HTTP/1.1 may send ahead before it is cut. */
+const maxUnanswered = 100;
+
 export function createHttpFront(
   core: RelayCore,
   connections: Connections,
   cors: Cors,
   lean: LeanHandler,
-  services: Services,
+  routed: RoutedHandler,
 ): HttpFront {
   const settings = http2Settings(core.limits);
   const http1 = createHttp1Server(core.limits);
 
   http1.on("request", (request: IncomingMessage, response: ServerResponse) => {
     const connection = connections.of(request.socket);
-    // Who sends the next request before the answer to the last (pipelining) could queue up work without end. Browsers
-    // do not; others try again.
-    if (connection === undefined || connection.response?.writableEnded === false) {
+    if (connection === undefined) {
       request.socket.destroy();
+      return;
+    }
+    const previous = connection.response;
+    if (previous?.writableEnded === false) {
+      // Pipelined. No browser does that, and who does it sends again what was not answered (RFC 9112, 9.3.2).
+      previous.shouldKeepAlive = false;
+      if (previous.headersSent || ++connection.unanswered > maxUnanswered) request.socket.destroy();
       return;
     }
     connection.response = response;
     const from = { address: connection.address, cors: cors.headersFor(request.headers) };
-    if (core.draining) {
+    if (core.draining && !routed.isHealthCheck(request.url)) {
       // Every protocol knows it as Unavailable.
       response.writeHead(503, { ...from.cors, connection: "close", "retry-after": "1" }).end();
     } else if (isPreflight(request.method, request.headers)) {
       response.writeHead(204, cors.preflight(request.headers)).end();
     } else if (!lean.handleHttp1(request, response, from)) {
-      services.handle(request, response, from);
+      routed.handle(request, response, from);
     }
   });
 
@@ -73,19 +81,21 @@ export function createHttpFront(
     headers: IncomingHttpHeaders,
     rawHeaders: string[],
   ): void => {
-    if (core.draining) {
+    if (core.draining && !routed.isHealthCheck(headers[":path"])) {
       // "Not processed": gRPC tries again by itself, elsewhere.
       stream.on("error", () => {});
       stream.close(constants.NGHTTP2_REFUSED_STREAM);
       return;
     }
     const from = { address: connection.address, cors: cors.headersFor(headers) };
+    if (headers.expect === "100-continue") stream.additionalHeaders({ ":status": constants.HTTP_STATUS_CONTINUE });
     if (isPreflight(headers[":method"], headers)) {
       stream.on("error", () => {});
       stream.resume();
       stream.respond({ ":status": 204, ...cors.preflight(headers) }, { endStream: true });
+      stream.close(constants.NGHTTP2_NO_ERROR);
     } else if (!lean.handleHttp2(stream, headers, from)) {
-      services.handle(new Http2ServerRequest(stream, headers, {}, rawHeaders), new Http2ServerResponse(stream), from);
+      routed.handle(new Http2ServerRequest(stream, headers, {}, rawHeaders), new Http2ServerResponse(stream), from);
     }
   };
 

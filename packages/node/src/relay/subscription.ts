@@ -110,6 +110,11 @@ export function openSubscription(
     timer: undefined,
     over: false,
   };
+  if (core.draining) {
+    subscription.over = true;
+    client.refuse(relayStops);
+    return subscription;
+  }
   if (deadlineMs !== Number.POSITIVE_INFINITY) {
     const leftMs = Math.max(1, Math.min(deadlineMs - performance.now(), longestTimerMs));
     subscription.timer = setTimeout(endSubscription, leftMs, subscription, deadlineOver).unref();

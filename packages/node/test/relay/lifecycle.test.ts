@@ -250,14 +250,31 @@ describe("close", () => {
     await until(() => session.closed || session.destroyed);
   });
 
-  test("lets a Subscribe that waits for its quota go with Unavailable", async () => {
+  test("refuses a Subscribe that waits for its quota as not processed, so that gRPC tries again by itself", async () => {
     const relay = await startRelay({ limits: { maxSubscriptions: 1 } });
     const session = openSession(relay.url);
     await subscribe(session, someKey());
     const waiting = call(session, subscribePath, framed(subscribeParams({ key: someKey() })));
     await until(() => relay.counters().delayed === 1);
     await relay.close();
-    expect((await waiting).grpc).toBe("14");
+    expect(await waiting).toMatchObject({ http: undefined, resetCode: constants.NGHTTP2_REFUSED_STREAM });
+  });
+
+  test("refuses a Subscribe whose request is complete only now as not processed", async () => {
+    const relay = await startRelay();
+    const session = openSession(relay.url);
+    const stream = openStream(session, subscribePath);
+    const ended = outcome(stream);
+    const request = framed(subscribeParams({ key: someKey() }));
+    stream.write(request.subarray(0, 9));
+    await until(() => relay.counters().connections === 1);
+    await new Promise<void>((resolve) => session.ping(() => resolve()));
+    const startMs = performance.now();
+    const closed = relay.close({ graceMs: 10_000 });
+    stream.end(request.subarray(9));
+    expect(await ended).toMatchObject({ http: undefined, resetCode: constants.NGHTTP2_REFUSED_STREAM });
+    await closed;
+    expect(performance.now() - startMs).toBeLessThan(5_000);
   });
 });
 

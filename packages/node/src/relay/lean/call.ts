@@ -1,9 +1,10 @@
 /** A Publish, Subscribe or Listen on the lean path, and the two things it is made of: a framing, and a version of HTTP. */
 
-import type { IncomingHttpHeaders, IncomingMessage, OutgoingHttpHeaders, ServerResponse } from "node:http";
+import type { IncomingMessage, OutgoingHttpHeaders, ServerResponse } from "node:http";
 import type { ServerHttp2Stream } from "node:http2";
 import type { AddressState } from "../connections.ts";
 import type { RelayCore } from "../core.ts";
+import type { RequestHeaders } from "../request-headers.ts";
 import type { Status } from "../status.ts";
 import type { Subscribing, Subscription } from "../subscription.ts";
 
@@ -41,6 +42,8 @@ export interface Call extends Subscribing {
   /** The request as far as it has come, in memory of our own; room for a prefix where the framing has none. */
   request: Buffer | undefined;
   received: number;
+  /** What of the memory for calls of its address is counted for it. */
+  chargedBytes: number;
   /** The status that it ends with; undefined for OK. */
   status: Status | undefined;
   subscription: Subscription | undefined;
@@ -50,8 +53,7 @@ export interface Call extends Subscribing {
 export interface Framing {
   /** Whether a message in the request has its length before it. */
   readonly prefixed: boolean;
-  /** How long the client will wait, `Infinity` when it does not say; a string says what is wrong with the headers. */
-  timeoutMs(headers: IncomingHttpHeaders): number | string;
+  readonly headers: RequestHeaders;
   /** Answers a Publish. */
   answer(call: Call, subscribers: number): void;
   /** Begins the answer of a Subscribe or Listen. */

@@ -1,8 +1,9 @@
 /** Binary Connect, unary and streaming: https://connectrpc.com/docs/protocol. */
 
 import type { OutgoingHttpHeaders } from "node:http";
-import { connectTimeoutMs, endStreamJson, errorJson, httpStatusOf } from "../connect-status.ts";
+import { endStreamJson, errorJson, httpStatusOf } from "../connect-status.ts";
 import { createResultAnswers, frameMessage, prefixBytes, resultFrame } from "../frames.ts";
+import { connectStreamHeaders, connectUnaryHeaders } from "../request-headers.ts";
 import { retryHeader, retryHint, type Status } from "../status.ts";
 import type { Framing } from "./call.ts";
 import { streamHeaders, wholeAnswer } from "./web-answer.ts";
@@ -13,7 +14,7 @@ const answerOf = /* @__PURE__ */ createResultAnswers((count) => resultFrame(coun
 /** Request and answer are bare messages, errors are statuses of HTTP with JSON. Only for Publish. */
 export const connectUnary: Framing = {
   prefixed: false,
-  timeoutMs,
+  headers: connectUnaryHeaders,
   answer: (call, subscribers) => wholeAnswer(call, answerOf(subscribers)),
   start: wrongKind,
   end: wrongKind,
@@ -28,7 +29,7 @@ export const connectUnary: Framing = {
 /** The status of HTTP is always 200; the last frame says in JSON how it ended. Only for Subscribe and Listen. */
 export const connectStream: Framing = {
   prefixed: true,
-  timeoutMs,
+  headers: connectStreamHeaders,
   answer: wrongKind,
   start: (call) => call.http.head(call, 200, streamHeaders(call)),
   end: ({ output }, status) => void output.end(endStream(status)),
@@ -37,15 +38,6 @@ export const connectStream: Framing = {
 
 function endStream(status: Status): Buffer {
   return frameMessage(endStreamJson(status), endStreamFlag);
-}
-
-function timeoutMs(headers: Parameters<Framing["timeoutMs"]>[0]): number | string {
-  const version = headers["connect-protocol-version"];
-  if (version !== undefined && version !== "1") return 'connect-protocol-version must be "1"';
-  const timeout = headers["connect-timeout-ms"];
-  if (timeout === undefined) return Number.POSITIVE_INFINITY;
-  const ms = connectTimeoutMs(String(timeout));
-  return Number.isNaN(ms) ? "connect-timeout-ms is malformed" : ms;
 }
 
 function wrongKind(): never {

@@ -2,8 +2,8 @@
 
 import { createResultAnswers, frameMessage, resultFrame } from "../frames.ts";
 import { trailersOf } from "../grpc-status.ts";
+import { grpcHeaders } from "../request-headers.ts";
 import type { Framing } from "./call.ts";
-import { grpcTimeout } from "./grpc.ts";
 import { streamHeaders, wholeAnswer } from "./web-answer.ts";
 
 const trailerFlag = 0x80;
@@ -12,7 +12,7 @@ const answerOf = /* @__PURE__ */ createResultAnswers((count) => Buffer.concat([r
 
 export const grpcWeb: Framing = {
   prefixed: true,
-  timeoutMs: grpcTimeout,
+  headers: grpcHeaders,
   answer: (call, subscribers) => wholeAnswer(call, answerOf(subscribers)),
   start: (call) => call.http.head(call, 200, streamHeaders(call)),
   end: ({ output }, status) => void output.end(trailerFrame(trailersOf(status))),

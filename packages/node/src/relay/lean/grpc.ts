@@ -2,7 +2,9 @@
 
 import { constants, type ServerHttp2Stream, type ServerStreamResponseOptions } from "node:http2";
 import { createResultAnswers, resultFrame } from "../frames.ts";
-import { timeoutMs, trailersOf } from "../grpc-status.ts";
+import { trailersOf } from "../grpc-status.ts";
+import { grpcHeaders } from "../request-headers.ts";
+import { relayStops } from "../status.ts";
 import { type Call, type CallCarrier, callKey, type Framing } from "./call.ts";
 
 const withTrailers: ServerStreamResponseOptions = { waitForTrailers: true };
@@ -12,7 +14,7 @@ const answerOf = /* @__PURE__ */ createResultAnswers(resultFrame);
 
 export const grpc: Framing = {
   prefixed: true,
-  timeoutMs: grpcTimeout,
+  headers: grpcHeaders,
   answer(call, subscribers) {
     start(call);
     call.output.end(answerOf(subscribers));
@@ -21,18 +23,15 @@ export const grpc: Framing = {
   end: ({ output }) => void output.end(),
   refuse({ output, contentType }, status) {
     const stream = output as ServerHttp2Stream;
+    if (status === relayStops) {
+      // "Not processed": gRPC tries again by itself, elsewhere. A Go client that is refused in words stays deaf.
+      stream.close(constants.NGHTTP2_REFUSED_STREAM);
+      return;
+    }
     stream.respond({ ":status": 200, "content-type": contentType, ...trailersOf(status) }, trailersOnly);
     stream.close(constants.NGHTTP2_NO_ERROR);
   },
 };
-
-/** gRPC-Web has it too. */
-export function grpcTimeout(headers: Parameters<Framing["timeoutMs"]>[0]): number | string {
-  const header = headers["grpc-timeout"];
-  if (header === undefined) return Number.POSITIVE_INFINITY;
-  const ms = timeoutMs(String(header));
-  return Number.isNaN(ms) ? "grpc-timeout is malformed" : ms;
-}
 
 function start({ output, contentType }: Call): void {
   const stream = output as ServerHttp2Stream;

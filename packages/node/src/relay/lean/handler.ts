@@ -8,7 +8,10 @@ import type { IncomingHttpHeaders, IncomingMessage, OutgoingHttpHeaders, ServerR
 import type { ServerHttp2Stream } from "node:http2";
 import type { AddressState } from "../connections.ts";
 import type { RelayCore } from "../core.ts";
+import { endFlaw, framingFlaw, tooLarge } from "../framed-request.ts";
 import { prefixBytes } from "../frames.ts";
+import { append, callBytes, charge } from "../pending.ts";
+import { isCompressed } from "../request-headers.ts";
 import type { Status } from "../status.ts";
 import { forgetSubscription, maxListenBytes, openSubscription, readListen, readSubscribe } from "../subscription.ts";
 import {
@@ -64,9 +67,9 @@ export function createLeanHandler(core: RelayCore): LeanHandler {
     const contentType = headers["content-type"];
     if (method === undefined || contentType === undefined) return false;
     const framing = framingOf(contentType, method, http);
-    if (framing === undefined || isCompressed(headers)) return false;
+    if (framing === undefined || isCompressed(headers, framing.headers)) return false;
     const nowMs = performance.now();
-    const timeoutMs = framing.timeoutMs(headers);
+    const timeoutMs = framing.headers.deadlineMs(headers);
     const call: Call = {
       core,
       reading,
@@ -83,6 +86,7 @@ export function createLeanHandler(core: RelayCore): LeanHandler {
       request: undefined,
       // Where requests have no prefix there is room for one: the core takes messages that have it.
       received: framing.prefixed ? 0 : prefixBytes,
+      chargedBytes: 0,
       status: undefined,
       subscription: undefined,
       start: startAnswer,
@@ -119,12 +123,6 @@ function framingOf(contentType: string, method: Method, http: HttpVersion): Fram
   }
 }
 
-/** Whether the request may be compressed, in the word of any of the protocols. */
-function isCompressed(headers: IncomingHttpHeaders): boolean {
-  const encoding = headers["grpc-encoding"] ?? headers["connect-content-encoding"] ?? headers["content-encoding"];
-  return encoding !== undefined && encoding !== "identity";
-}
-
 /** Reads the request, unless its headers have a flaw. */
 function read(call: Call, flaw: string | undefined): void {
   const { input, output } = call;
@@ -134,62 +132,46 @@ function read(call: Call, flaw: string | undefined): void {
     output[callKey] = call;
     output.on("error", ignore);
   }
-  if (flaw !== undefined) {
-    refuse(call, { code: "invalid-argument", message: flaw });
-    return;
+  output.on("close", onClose);
+  if (flaw !== undefined) refuse(call, { code: "invalid-argument", message: flaw });
+  else if (takeMemory(call, callBytes)) {
+    call.reading.add(call);
+    input.on("data", onData);
+    input.on("end", onEnd);
   }
-  call.reading.add(call);
-  input.on("data", onData);
-  input.on("end", onEnd);
 }
 
 /** Clients reset streams at any time, which is no error of ours. */
 function ignore(): void {}
 
+function takeMemory(call: Call, bytes: number): boolean {
+  const refusal = charge(call.address, call.core.limits, bytes);
+  if (refusal === undefined) call.chargedBytes += bytes;
+  else refuse(call, refusal);
+  return refusal === undefined;
+}
+
+function giveMemoryBack(call: Call): void {
+  call.address.pendingBytes -= call.chargedBytes;
+  call.chargedBytes = 0;
+}
+
 function onData(this: CallInput, chunk: Buffer): void {
   const call = this[callKey];
-  if (call === undefined || call.status !== undefined) return;
-  const { received } = call;
-  const total = received + chunk.length;
-  // Node hands out slices of what it read from the socket, up to 64 KiB for everybody on the connection. What may wait
-  // in a queue is copied, so that it does not keep all of that in memory. It grows with what has come, not with what
-  // was announced.
-  let request = call.request;
-  if (request === undefined || request.length < total) {
-    const grown = Buffer.allocUnsafeSlow(request === undefined ? total : Math.max(total, 2 * received));
-    if (request !== undefined) request.copy(grown, 0, 0, received);
-    request = grown;
-    call.request = request;
-  }
-  request.set(chunk, received);
-  call.received = total;
-  if (!call.framing.prefixed) checkSize(call, total - prefixBytes);
-  else if (total >= prefixBytes) checkPrefix(call, request, total);
+  if (call === undefined || call.status !== undefined || !takeMemory(call, chunk.length)) return;
+  const request = append(call.request, call.received, chunk);
+  call.request = request;
+  call.received += chunk.length;
+  const flaw = flawSoFar(call, request);
+  if (flaw !== undefined) refuse(call, flaw);
 }
 
-function checkPrefix(call: Call, request: Buffer, received: number): void {
-  const flags = request[0];
-  if (flags === 1) {
-    refuse(call, { code: "unimplemented", message: "compressed messages are not taken" });
-    return;
-  }
-  if (flags !== 0) {
-    refuse(call, { code: "invalid-argument", message: "malformed message prefix" });
-    return;
-  }
-  const size = request.readUInt32BE(1);
-  if (checkSize(call, size) && received > prefixBytes + size) {
-    refuse(call, { code: "unimplemented", message: "more than one message in the request" });
-  }
-}
-
-function checkSize(call: Call, size: number): boolean {
-  const { limits } = call.core;
+function flawSoFar({ core, framing, method, received }: Call, request: Buffer): Status | undefined {
+  const { limits } = core;
   const most =
-    call.method === "listen" ? Math.max(limits.maxEnvelopeBytes, maxListenBytes(limits)) : limits.maxEnvelopeBytes;
-  if (size <= most) return true;
-  refuse(call, { code: "resource-exhausted", message: `larger than ${most} bytes`, retryAfterMs: -1 });
-  return false;
+    method === "listen" ? Math.max(limits.maxEnvelopeBytes, maxListenBytes(limits)) : limits.maxEnvelopeBytes;
+  if (framing.prefixed) return framingFlaw(request, received, most, false);
+  return received > prefixBytes + most ? tooLarge(most) : undefined;
 }
 
 function onEnd(this: CallInput): void {
@@ -209,12 +191,12 @@ function takeRequest(call: Call): Buffer | undefined {
     if (request.length === 0) request = Buffer.allocUnsafeSlow(prefixBytes);
     request[0] = 0;
     request.writeUInt32BE(received - prefixBytes, 1);
-  } else if (received === 0) {
-    refuse(call, { code: "unimplemented", message: "no message in the request" });
-    return undefined;
-  } else if (received < prefixBytes || received !== prefixBytes + request.readUInt32BE(1)) {
-    refuse(call, { code: "invalid-argument", message: "the message is cut short" });
-    return undefined;
+  } else {
+    const flaw = endFlaw(request, received);
+    if (flaw !== undefined) {
+      refuse(call, flaw);
+      return undefined;
+    }
   }
   call.request = undefined;
   return request.length === received ? request : Buffer.from(request.subarray(0, received));
@@ -227,17 +209,18 @@ function publish(call: Call, frame: Buffer): void {
 }
 
 function subscribe(call: Call, message: Uint8Array): void {
-  const { core, output, deadlineMs } = call;
+  const { core, deadlineMs } = call;
   const request = call.method === "listen" ? readListen(message, core.limits) : readSubscribe(message);
   if (typeof request === "string") {
     refuse(call, { code: "invalid-argument", message: request });
     return;
   }
-  output.on("close", onClose);
   call.subscription = openSubscription(core, request, call, deadlineMs);
 }
 
 function startAnswer(this: Call): void {
+  // From now on it counts as a subscription.
+  giveMemoryBack(this);
   this.framing.start(this);
 }
 
@@ -250,13 +233,15 @@ function endAnswer(this: Call, status: Status): void {
   this.framing.end(this, status);
 }
 
-/** A Subscribe or Listen is over, however it came to that. */
+/** The call is over, however it came to that. */
 function onClose(this: CallOutput): void {
   const call = this[callKey];
   if (call === undefined) return;
+  call.reading.delete(call);
+  giveMemoryBack(call);
   if (call.subscription !== undefined) forgetSubscription(call.subscription);
-  delete call.input[callKey];
-  delete call.output[callKey];
+  call.input[callKey] = undefined;
+  call.output[callKey] = undefined;
 }
 
 /** Answers with a status alone, and stops a client that is still sending. */
@@ -272,8 +257,7 @@ function refuse(call: Call, status: Status): void {
 function endLateRequests({ limits }: RelayCore, reading: Set<Call>): void {
   const nowMs = performance.now();
   for (const call of reading) {
-    if (call.input.destroyed) reading.delete(call);
-    else if (Math.min(call.deadlineMs, call.openedMs + limits.maxRequestMs) < nowMs) {
+    if (Math.min(call.deadlineMs, call.openedMs + limits.maxRequestMs) < nowMs) {
       refuse(call, { code: "deadline-exceeded", message: "the request did not arrive in time" });
     }
   }

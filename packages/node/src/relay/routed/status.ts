@@ -1,6 +1,8 @@
+/** How a routed call ends when it does not end well. */
+
 import { Code, ConnectError } from "@connectrpc/connect";
-import type { RefusalCode } from "./counters.ts";
-import { retryHeader, retryHint, type Status } from "./status.ts";
+import type { RefusalCode } from "../counters.ts";
+import { retryHeader, retryHint, type Status } from "../status.ts";
 
 const codes: Readonly<Record<RefusalCode, Code>> = {
   cancelled: Code.Canceled,
@@ -12,7 +14,7 @@ const codes: Readonly<Record<RefusalCode, Code>> = {
   unavailable: Code.Unavailable,
 };
 
-/** What the generic router has to throw for a status. */
+/** What the router has to throw for a status. */
 export function connectError(status: Status): ConnectError {
   const hint = retryHint(status);
   return new ConnectError(status.message, codes[status.code], hint === undefined ? undefined : { [retryHeader]: hint });

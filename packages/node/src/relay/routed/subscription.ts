@@ -1,22 +1,23 @@
-/** A Subscribe or Listen through the generic router, for the encodings that the lean path does not take. */
+/** A Subscribe or Listen through the router, for the encodings that the lean path does not take. */
 
 import { Writable } from "node:stream";
 import { fromBinary } from "@bufbuild/protobuf";
+import type { HandlerContext } from "@connectrpc/connect";
 import { type Envelope, EnvelopeSchema } from "@wice/core/wire";
-import type { AddressState } from "./connections.ts";
-import type { RelayCore } from "./core.ts";
-import { prefixBytes } from "./frames.ts";
-import { connectError } from "./routed-status.ts";
-import type { Status } from "./status.ts";
-import { forgetSubscription, openSubscription, type SubscriptionRequest } from "./subscription.ts";
+import type { RelayCore } from "../core.ts";
+import { prefixBytes } from "../frames.ts";
+import type { Status } from "../status.ts";
+import { forgetSubscription, openSubscription, type SubscriptionRequest } from "../subscription.ts";
+import { callerKey } from "./caller.ts";
+import { connectError } from "./status.ts";
 
 /** The envelopes of a subscription, decoded again, as fast as the client takes them. Ends with a ConnectError only. */
 export async function* routedSubscription(
   core: RelayCore,
   request: SubscriptionRequest,
-  address: AddressState,
-  signal: AbortSignal,
+  { values, signal }: HandlerContext,
 ): AsyncGenerator<Envelope> {
+  const { address, deadlineMs } = values.get(callerKey);
   const frames: { readonly frame: Buffer; readonly taken: () => void }[] = [];
   let ended: Status | undefined;
   let wake = (): void => {};
@@ -31,18 +32,24 @@ export async function* routedSubscription(
     ended = status;
     wake();
   };
-  const onAbort = (): void => wake();
-  signal.addEventListener("abort", onAbort);
-  const subscription = openSubscription(core, request, {
+  const client = {
     output,
     address,
     start: () => {},
-    refuse(status) {
+    refuse(status: Status) {
       core.counters.refused[status.code]++;
       finish(status);
     },
     end: finish,
-  });
+  };
+  const subscription = openSubscription(core, request, client, deadlineMs);
+  const forget = (): void => {
+    output.destroy();
+    forgetSubscription(subscription);
+    wake();
+  };
+  // A client that has stopped reading and goes away wakes nobody who waits for it to read on.
+  signal.addEventListener("abort", forget);
   try {
     for (;;) {
       signal.throwIfAborted();
@@ -59,8 +66,7 @@ export async function* routedSubscription(
       }
     }
   } finally {
-    signal.removeEventListener("abort", onAbort);
-    output.destroy();
-    forgetSubscription(subscription);
+    signal.removeEventListener("abort", forget);
+    forget();
   }
 }
