@@ -4,6 +4,7 @@ import { randomUUID } from "node:crypto";
 import { createRelay } from "@wice/node/relay";
 import { describe, expect } from "vitest";
 import { insecureHost } from "../kit/chromium.ts";
+import { createHttpProxy } from "../kit/http-proxy.ts";
 import type { TestPage } from "../kit/test-page.ts";
 import { test } from "./browser-test.ts";
 import type { WebPage } from "./web-page.ts";
@@ -32,9 +33,9 @@ async function goRound(tabs: readonly Tab[], word: string): Promise<void> {
 }
 
 describe("ten tabs of one origin on plain HTTP, where a browser has six connections to a host,", () => {
-  test("all get their messages over one stream, whichever tab is closed or reloaded", async ({ open }) => {
+  test("all get their messages over one stream, whichever tab is closed, reloaded or crashes", async ({ open }) => {
     await using relay = await createRelay();
-    const pages = await Promise.all(Array.from({ length: 10 }, () => open()));
+    const pages = await Promise.all(Array.from({ length: 10 }, () => open({ expected: [/the page crashed/] })));
     const tabs: Tab[] = [];
     for (const page of pages) tabs.push(await openTab(page, relay.url));
     await goRound(tabs, "first round");
@@ -49,7 +50,24 @@ describe("ten tabs of one origin on plain HTTP, where a browser has six connecti
     await goRound(tabs.slice(2), "without the second");
     tabs[1] = await openTab(tabs[1]?.page as TestPage<WebPage>, relay.url);
     await goRound(tabs.slice(1), "with the second again");
+
+    const session = await tabs[2]?.page.debug();
+    void session?.send("Page.crash").catch(() => {});
+    await goRound([...tabs.slice(1, 2), ...tabs.slice(3)], "without the third");
   });
+});
+
+test("keys that are subscribed one after another leave connections for what is published", async ({ open }) => {
+  await using relay = await createRelay();
+  await using proxy = await createHttpProxy(relay.url);
+  await using page = await open();
+  for (let count = 0; count < 12; count++) {
+    await page.call("openPeer", `peer ${count}`, { relay: proxy.url });
+    await page.call("subscribe", `peer ${count}`);
+  }
+  expect(relay.counters().topics).toBe(12);
+  // The stream, the next one, and two that were replaced.
+  expect(proxy.peak).toBeLessThanOrEqual(4);
 });
 
 describe("tabs of an origin that is no secure context cannot share a stream:", () => {

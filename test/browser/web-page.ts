@@ -36,7 +36,7 @@ export interface WebPage {
   /** Whether the browser offers here what it keeps for secure contexts. */
   isSecure(): boolean;
   /** Resolves when the browser has said so, since the page was loaded. */
-  untilHappening(what: "freeze" | "resume" | "hidden" | "visible" | "online" | "offline"): Promise<void>;
+  untilHappening(what: "freeze" | "resume" | "back" | "hidden" | "visible" | "online" | "offline"): Promise<void>;
   /** Resolves after so many events of a timer, which are 100 ms apart, or as much as the browser makes of it. */
   untilTicks(count: number): Promise<void>;
   /** Breaks the rules of the page, to show that it is noticed. */

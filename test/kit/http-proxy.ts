@@ -27,6 +27,8 @@ export interface HttpProxy extends AsyncDisposable {
   readonly url: string;
   /** The methods of the calls that came, oldest first: `Publish`, `Listen`. */
   readonly calls: readonly string[];
+  /** How many calls were open at a time, at most. */
+  readonly peak: number;
   /** For calls from now on, of all methods or of one. */
   fail(fault: HttpFault, method?: string): void;
   /** Calls from now on go through. Those that failed stay as they are. */
@@ -35,10 +37,17 @@ export interface HttpProxy extends AsyncDisposable {
 
 export async function createHttpProxy(target: string): Promise<HttpProxy> {
   const calls: string[] = [];
+  let open = 0;
+  let peak = 0;
   let current: { readonly fault: HttpFault; readonly method: string | undefined } | undefined;
   const server = createServer((incoming, response) => {
     const method = incoming.url?.split("/").at(-1) ?? "";
     if (incoming.method !== "OPTIONS") calls.push(method);
+    open += 1;
+    peak = Math.max(peak, open);
+    response.once("close", () => {
+      open -= 1;
+    });
     const hit = incoming.method !== "OPTIONS" && (current?.method ?? method) === method;
     serve(target, hit ? current?.fault : undefined, incoming, response);
   });
@@ -47,6 +56,9 @@ export async function createHttpProxy(target: string): Promise<HttpProxy> {
   return {
     url: `http://127.0.0.1:${(server.address() as AddressInfo).port}`,
     calls,
+    get peak() {
+      return peak;
+    },
     fail(fault, method) {
       current = { fault, method };
     },

@@ -7,6 +7,9 @@ export function createHappenings(): Pick<WebPage, "untilHappening" | "untilTicks
   const log = createLog<string>();
   for (const name of ["freeze", "resume"]) document.addEventListener(name, () => log.add(name));
   document.addEventListener("visibilitychange", () => log.add(document.visibilityState));
+  addEventListener("pageshow", ({ persisted }) => {
+    if (persisted) log.add("back");
+  });
   for (const name of ["online", "offline"]) addEventListener(name, () => log.add(name));
   return {
     async untilHappening(what) {

@@ -13,6 +13,8 @@ export interface KeyStream {
   join(key: PublicKey, taker: Taker): () => void;
   /** The network changed, or the page slept: replaces the stream, which may be dead without knowing. */
   renew(): void;
+  /** The page is about to be frozen: gives back what others need meanwhile. */
+  sleep(): void;
   /** Ends everything, in silence. */
   close(): void;
 }
@@ -36,6 +38,8 @@ const shrinkRetryMs = 30_000;
  */
 const drainSilenceMs = 1_000;
 const drainLimitMs = 10_000;
+/** Over HTTP/1.1 each takes one of six connections. Of more, the oldest ends: it has had two round trips to drain. */
+const mostDraining = 2;
 
 interface OpenStream {
   readonly keys: ReadonlySet<string>;
@@ -74,6 +78,8 @@ export function createKeyStream(open: OpenListenStream, clock: Clock): KeyStream
   };
   const drain = (stream: OpenStream): void => {
     const since = clock.now();
+    const [oldest] = draining;
+    if (oldest !== undefined && draining.size >= mostDraining) retire(oldest);
     draining.add(stream);
     const look = (): void => {
       const now = clock.now();
@@ -243,6 +249,8 @@ export function createKeyStream(open: OpenListenStream, clock: Clock): KeyStream
       };
     },
     renew,
+    // What it has, nobody else waits for; it is replaced when the page wakes up.
+    sleep() {},
     close() {
       members.clear();
       closeAll();

@@ -311,6 +311,14 @@ export function createSharedKeyStream(name: string, openOwn: () => KeyStream, cl
       if (own !== undefined) own.renew();
       else if (present) ask({ type: "ping", tab });
     },
+    sleep() {
+      // A frozen tab answers pings, and its stream brings nothing; it must not lead, nor be next in line.
+      const ended = [...tickets.values()];
+      tickets.clear();
+      stop();
+      const error = new WiceError("unavailable", "the browser froze this page", { retryable: true });
+      for (const { taker } of ended) taker.onEnd(error);
+    },
     close() {
       tickets.clear();
       stop();

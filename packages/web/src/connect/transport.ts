@@ -8,7 +8,7 @@ import { listenOpener } from "./listen-stream.ts";
 import { type ConnectTransportOptions, resolveSettings } from "./options.ts";
 import { createRelayClient } from "./relay-client.ts";
 import { canShare, createSharedKeyStream } from "./shared-key-stream.ts";
-import { watchWake } from "./wake.ts";
+import { watchSleep } from "./sleep.ts";
 
 /** An {@link EnvelopeTransport} that counts what it had to drop. */
 export interface ConnectTransport extends EnvelopeTransport {
@@ -62,7 +62,7 @@ export function createConnectTransport(options: ConnectTransportOptions): Connec
   const stream = shares ? createSharedKeyStream(name, openOwn, clock) : openOwn();
   const crowd = shares || secure ? undefined : createCrowd(name, clock);
   const queues = new Set<Queue<Envelope>>();
-  const stopWatching = watchWake(() => stream.renew());
+  const stopWatching = watchSleep({ onSleep: () => stream.sleep(), onWake: () => stream.renew() });
 
   const check = (signal: AbortSignal | undefined): void => {
     signal?.throwIfAborted();

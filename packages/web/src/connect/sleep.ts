@@ -1,0 +1,37 @@
+/** When a page is put to sleep, and when its connections may be gone without anybody having said so. */
+
+/** The part of a window or a worker's scope that tells of it. */
+type Source = Pick<EventTarget, "addEventListener" | "removeEventListener">;
+
+export interface SleepHandlers {
+  /** The page is about to be frozen, or to be kept for when the user goes back to it. It runs no timers until it wakes. */
+  onSleep(): void;
+  /** The page goes on after that, or the network has come back. */
+  onWake(): void;
+}
+
+/** Returns what stops the watching. */
+export function watchSleep({ onSleep, onWake }: SleepHandlers): () => void {
+  const scope = globalThis as unknown as Partial<Source>;
+  const document = (globalThis as { document?: Source }).document;
+  const stops = [
+    listen(document, "freeze", onSleep),
+    listen(scope, "pagehide", (event) => wasKept(event) && onSleep()),
+    // A page that is shown for the first time has nothing to lose.
+    listen(scope, "pageshow", (event) => wasKept(event) && onWake()),
+    listen(scope, "online", onWake),
+    listen(document, "resume", onWake),
+  ];
+  return () => {
+    for (const stop of stops) stop();
+  };
+}
+
+function wasKept(event: Event): boolean {
+  return (event as Partial<PageTransitionEvent>).persisted === true;
+}
+
+function listen(source: Partial<Source> | undefined, type: string, listener: (event: Event) => void): () => void {
+  source?.addEventListener?.(type, listener);
+  return () => source?.removeEventListener?.(type, listener);
+}
