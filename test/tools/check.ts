@@ -1,7 +1,8 @@
 /**
  * `npm run check [-- NAME…]`: all that can be said about the tree without running it.
  *
- * To add a check, add a line to the table. A step fails by throwing; what it throws is printed.
+ * To add a check, add a line to the table. A step fails by throwing; what it throws is printed, and so are the lines of a
+ * list that it returns.
  */
 
 import { stripVTControlCharacters } from "node:util";
@@ -70,8 +71,9 @@ async function runStep(
   return await slots(async () => {
     const start = performance.now();
     try {
-      await step.run();
+      const lines: unknown = await step.run();
       console.log(`  ok      ${name} (${seconds(start)})`);
+      if (Array.isArray(lines)) for (const line of lines) console.log(`            ${line}`);
       return { name, outcome: "passed" };
     } catch (error) {
       const reason = stripVTControlCharacters(error instanceof Error ? error.message : String(error));
