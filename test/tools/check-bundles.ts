@@ -19,9 +19,11 @@ const neutral: Readonly<Record<string, RegExp>> = {
 const budgets: readonly Budget[] = [
   { of: "PublicKey", from: "@wice/core", maxKilobytes: 3 },
   { of: "createBackend, createInProcessNetwork", from: "@wice/core", maxKilobytes: 32 },
+  { of: "createBackend, createPeer", from: "@wice/core", maxKilobytes: 50 },
   { of: "openKeyStore", from: "@wice/web", maxKilobytes: 4 },
   { of: "createBroadcastTransport", from: "@wice/web", with: "createBackend", maxKilobytes: 32 },
   { of: "openBackend", from: "@wice/web", maxKilobytes: 60 },
+  { of: "openBackend", from: "@wice/web", with: "createPeer", maxKilobytes: 72 },
 ];
 
 interface Budget {
