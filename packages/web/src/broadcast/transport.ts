@@ -63,8 +63,8 @@ export function createBroadcastTransport(options: BroadcastTransportOptions = {}
 
     async subscribe(recipient, { signal } = {}) {
       check(signal);
-      heard ??= hearing(channel);
-      await abortable(abortable(heard, signal), closing.signal);
+      heard ??= hearing(channel, closing.signal);
+      await abortable(heard, signal);
       check(signal);
       const text = recipient.toString();
       const topic = topics.get(text) ?? new Set();
@@ -96,31 +96,41 @@ export function broadcastFactory(options: Omit<BroadcastTransportOptions, "chann
   return {
     schemes: ["broadcast"],
     open({ href, pathname }) {
-      if (href !== `broadcast:${pathname}` || pathname.startsWith("/"))
+      const name = decoded(pathname);
+      if (name === undefined || href !== `broadcast:${pathname}` || pathname.startsWith("/"))
         throw new WiceError("invalid-url", "write broadcast:NAME");
-      return createBroadcastTransport({
-        ...options,
-        ...(pathname !== "" && { channel: decodeURIComponent(pathname) }),
-      });
+      return createBroadcastTransport({ ...options, ...(name !== "" && { channel: name }) });
     },
   };
 }
 
+function decoded(text: string): string | undefined {
+  try {
+    return decodeURIComponent(text);
+  } catch {
+    return undefined;
+  }
+}
+
 /**
  * Resolves when other tabs' messages arrive here: a new channel is made known to the browser's other processes in its
- * own time. A second channel says a word, and the first has to hear it.
+ * own time. A second channel says a word, and the first has to hear it. Resolves as well when the signal aborts.
  */
-function hearing(channel: BroadcastChannel): Promise<void> {
+function hearing(channel: BroadcastChannel, signal: AbortSignal): Promise<void> {
   return new Promise((resolve) => {
     const word = `hearing ${Math.random()}`;
     const other = new BroadcastChannel(channel.name);
-    const listen = ({ data }: MessageEvent): void => {
-      if (data !== word) return;
+    const end = (): void => {
+      forget();
       channel.removeEventListener("message", listen);
       other.close();
       resolve();
     };
+    const listen = ({ data }: MessageEvent): void => {
+      if (data === word) end();
+    };
     channel.addEventListener("message", listen);
+    const forget = onAbort(signal, end);
     other.postMessage(word);
   });
 }
