@@ -1,14 +1,17 @@
 /** A page's first line: its own key, and a backend over a relay. */
 
-import { type Backend, createBackend, type PrivateKey } from "@wice/core";
+import { type Backend, type CallOptions, createBackend, type PrivateKey } from "@wice/core";
 import type { ConnectClientOptions } from "./connect/options.ts";
 import { openKeyStore } from "./keys/key-store.ts";
 import { webTransports } from "./web-transports.ts";
 
-export interface OpenBackendOptions {
+export interface OpenBackendOptions extends CallOptions {
   /** `https://relay.example.org`, or another URL that {@link webTransports} knows, such as `broadcast:`. */
   readonly relay: string | URL;
-  /** The name of the page's key in the key store; it is made on first use. Default `"default"`. */
+  /**
+   * The name of the page's key in the key store; it is made on first use, and anew by each call where the browser lets
+   * keys be kept only in memory. Default `"default"`.
+   */
   readonly key?: string | undefined;
   /** A key to use instead of one from the key store. */
   readonly privateKey?: PrivateKey | undefined;
@@ -26,19 +29,21 @@ export interface OpenBackend {
 /**
  * Opens the key of this page and a backend to a relay. It does not connect yet: the first call does.
  *
- * Rejects with `invalid-url`, `unknown-scheme`, `invalid-argument`, and `unavailable` where the browser's database fails.
+ * Rejects with `invalid-url`, `unknown-scheme`, `invalid-argument`, and `unavailable` where the browser's database fails,
+ * and with the signal's reason.
  *
  * ```ts
  * const { privateKey, backend } = await openBackend({ relay: "https://relay.example.org" });
  * ```
  */
 export async function openBackend(options: OpenBackendOptions): Promise<OpenBackend> {
-  const { relay, key = "default", connect } = options;
+  const { relay, key = "default", connect, signal } = options;
+  signal?.throwIfAborted();
   const transport = webTransports({ connect }).open(String(relay));
   try {
     const { privateKey, warning } =
       options.privateKey === undefined
-        ? await openStoredKey(key)
+        ? await openStoredKey(key, { signal })
         : { privateKey: options.privateKey, warning: undefined };
     return { privateKey, warning, backend: createBackend(transport) };
   } catch (error) {
@@ -47,10 +52,10 @@ export async function openBackend(options: OpenBackendOptions): Promise<OpenBack
   }
 }
 
-async function openStoredKey(name: string): Promise<Omit<OpenBackend, "backend">> {
-  const store = await openKeyStore();
+async function openStoredKey(name: string, options: CallOptions): Promise<Omit<OpenBackend, "backend">> {
+  const store = await openKeyStore(options);
   try {
-    return { privateKey: await store.open(name), warning: store.warning };
+    return { privateKey: await store.open(name, options), warning: store.warning };
   } finally {
     store.close();
   }

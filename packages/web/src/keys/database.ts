@@ -31,23 +31,35 @@ export async function openDatabase(name: string): Promise<KeyDatabase | undefine
   }
   // Whoever deletes the database, or opens a newer version, must not have to wait for this page to end.
   database.onversionchange = () => database.close();
-  const store = (mode: IDBTransactionMode): IDBObjectStore =>
-    database.transaction(storeName, mode).objectStore(storeName);
+  const read = <T>(ask: (store: IDBObjectStore) => IDBRequest<T>): Promise<T> =>
+    settled(ask(database.transaction(storeName, "readonly").objectStore(storeName)));
+  const write = async (change: (store: IDBObjectStore) => IDBRequest): Promise<void> => {
+    const transaction = database.transaction(storeName, "readwrite");
+    // A request that succeeded is not on the disk yet, and a full disk shows only then.
+    await Promise.all([settled(change(transaction.objectStore(storeName))), committed(transaction)]);
+  };
   return {
-    get: (key) => settled<KeyRecord | undefined>(store("readonly").get(key)),
+    get: (key) => read<KeyRecord | undefined>((store) => store.get(key)),
     async add(record) {
       try {
-        await settled(store("readwrite").add(record));
+        await write((store) => store.add(record));
         return true;
       } catch (error) {
         if (error instanceof DOMException && error.name === "ConstraintError") return false;
         throw error;
       }
     },
-    all: () => settled<KeyRecord[]>(store("readonly").getAll()),
-    delete: (key) => settled(store("readwrite").delete(key)),
+    all: () => read<KeyRecord[]>((store) => store.getAll()),
+    delete: (key) => write((store) => store.delete(key)),
     close: () => database.close(),
   };
+}
+
+function committed(transaction: IDBTransaction): Promise<void> {
+  return new Promise((resolve, reject) => {
+    transaction.oncomplete = () => resolve();
+    transaction.onabort = () => reject(transaction.error);
+  });
 }
 
 function settled<T>(request: IDBRequest<T>): Promise<T> {

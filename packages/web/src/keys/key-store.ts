@@ -1,26 +1,34 @@
 /** A page's own keys, by name. */
 
-import type { PrivateKey, PublicKey } from "@wice/core";
+import type { CallOptions, PrivateKey, PublicKey } from "@wice/core";
+import { abortable } from "@wice/core/transport";
 import { openDatabase } from "./database.ts";
 import { createMemoryKeyStore } from "./memory-key-store.ts";
 import { createStoredKeyStore } from "./stored-key-store.ts";
 import { hasWebCryptoX25519 } from "./web-crypto.ts";
 
-export interface KeyStoreOptions {
-  /** The IndexedDB database. Stores of one origin with the same name have the same keys. Default `"wice"`. */
+export interface KeyStoreOptions extends CallOptions {
+  /**
+   * The IndexedDB database. Stores of one origin with the same name have the same keys, but where keys are only in
+   * memory: there each store has its own. Default `"wice"`.
+   */
   readonly name?: string | undefined;
 }
 
+/**
+ * Calls reject with `closed` after {@link KeyStore.close}, with `unavailable` where the browser's database fails, and with
+ * the signal's reason; what an aborted call was about to store may be stored all the same.
+ */
 export interface KeyStore {
   /**
    * `"non-extractable"`: keys live in the browser's database as WebCrypto keys that no script can read, unless they were
-   * imported as extractable. `"memory"`: the page has them in its memory, and forgets them when it ends.
+   * imported as extractable. `"memory"`: they are in the page's memory, and forgotten with it or when the store is closed.
    */
   readonly protection: "non-extractable" | "memory";
   /** Why keys are only in memory, and what to do about it. */
   readonly warning: string | undefined;
   /** The key of that name, a new one when there is none. */
-  open(name: string): Promise<PrivateKey>;
+  open(name: string, options?: CallOptions): Promise<PrivateKey>;
   /**
    * Takes a key from elsewhere: 32 bytes, or their base64. Rejects with `invalid-key`, and with `invalid-argument` when
    * there is a key of that name.
@@ -30,15 +38,15 @@ export interface KeyStore {
    * The base64 of a key. Rejects with `unsupported` for one that cannot be exported, and with `invalid-argument` where
    * there is none of that name.
    */
-  exportText(name: string): Promise<string>;
-  list(): Promise<readonly StoredKey[]>;
+  exportText(name: string, options?: CallOptions): Promise<string>;
+  list(options?: CallOptions): Promise<readonly StoredKey[]>;
   /** Forgets a key for good. Nothing happens when there is none of that name. */
-  delete(name: string): Promise<void>;
+  delete(name: string, options?: CallOptions): Promise<void>;
   /** Keys that were opened go on working. Idempotent. */
   close(): void;
 }
 
-export interface ImportOptions {
+export interface ImportOptions extends CallOptions {
   /** Whether it can be exported again. Whoever can run a script in the page can then read it. Default false. */
   readonly extractable?: boolean | undefined;
 }
@@ -60,7 +68,21 @@ export interface StoredKey {
  * console.log(store.protection, key.publicKey.toString());
  * ```
  */
-export async function openKeyStore({ name = "wice" }: KeyStoreOptions = {}): Promise<KeyStore> {
+export async function openKeyStore({ name = "wice", signal }: KeyStoreOptions = {}): Promise<KeyStore> {
+  signal?.throwIfAborted();
+  const opening = chooseKeyStore(name);
+  try {
+    return await abortable(opening, signal);
+  } catch (error) {
+    opening.then(
+      (store) => store.close(),
+      () => {},
+    );
+    throw error;
+  }
+}
+
+async function chooseKeyStore(name: string): Promise<KeyStore> {
   if (!(await hasWebCryptoX25519())) {
     const remedy =
       globalThis.isSecureContext === false

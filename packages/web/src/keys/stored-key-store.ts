@@ -1,6 +1,7 @@
 /** Keys in IndexedDB, as WebCrypto keys. */
 
-import { PrivateKey, PublicKey, WiceError } from "@wice/core";
+import { type CallOptions, PrivateKey, PublicKey, WiceError } from "@wice/core";
+import { abortable } from "@wice/core/transport";
 import { decodeKey, encodeKey } from "./base64.ts";
 import type { KeyDatabase, KeyRecord } from "./database.ts";
 import type { KeyStore } from "./key-store.ts";
@@ -8,11 +9,13 @@ import { cryptoKeyAgreement, exportCryptoKey, generateCryptoKey, importCryptoKey
 
 export function createStoredKeyStore(database: KeyDatabase): KeyStore {
   let closed = false;
-  const use = async <T>(work: () => Promise<T>): Promise<T> => {
+  const use = async <T>({ signal }: CallOptions, work: () => Promise<T>): Promise<T> => {
+    signal?.throwIfAborted();
     if (closed) throw new WiceError("closed", "the key store is closed");
     try {
-      return await work();
+      return await abortable(work(), signal);
     } catch (error) {
+      signal?.throwIfAborted();
       if (error instanceof WiceError) throw error;
       throw new WiceError("unavailable", "the browser's database of keys failed", { cause: error });
     }
@@ -26,8 +29,8 @@ export function createStoredKeyStore(database: KeyDatabase): KeyStore {
     protection: "non-extractable",
     warning: undefined,
 
-    open: (name) =>
-      use(async () => {
+    open: (name, options = {}) =>
+      use(options, async () => {
         const record =
           (await database.get(name)) ??
           (await add(name, await generateCryptoKey())) ??
@@ -37,8 +40,9 @@ export function createStoredKeyStore(database: KeyDatabase): KeyStore {
         return privateKeyOf(record);
       }),
 
-    import: (name, key, { extractable = false } = {}) =>
-      use(async () => {
+    import: (name, key, options = {}) =>
+      use(options, async () => {
+        const { extractable = false } = options;
         const bytes = decodeKey(key);
         const record = await add(name, await importCryptoKey(bytes, extractable)).finally(() => bytes.fill(0));
         if (record === undefined)
@@ -46,8 +50,8 @@ export function createStoredKeyStore(database: KeyDatabase): KeyStore {
         return privateKeyOf(record);
       }),
 
-    exportText: (name) =>
-      use(async () => {
+    exportText: (name, options = {}) =>
+      use(options, async () => {
         const record = await database.get(name);
         if (record === undefined) throw new WiceError("invalid-argument", "there is no key of that name");
         if (!record.key.extractable)
@@ -55,8 +59,8 @@ export function createStoredKeyStore(database: KeyDatabase): KeyStore {
         return encodeKey(await exportCryptoKey(record.key));
       }),
 
-    list: () =>
-      use(async () =>
+    list: (options = {}) =>
+      use(options, async () =>
         (await database.all()).map(({ name, key, publicKey }) => ({
           name,
           publicKey: PublicKey.fromBytes(publicKey),
@@ -64,7 +68,7 @@ export function createStoredKeyStore(database: KeyDatabase): KeyStore {
         })),
       ),
 
-    delete: (name) => use(() => database.delete(name)),
+    delete: (name, options = {}) => use(options, () => database.delete(name)),
 
     close() {
       closed = true;

@@ -28,8 +28,7 @@ export async function generateCryptoKey(): Promise<CryptoKey> {
 
 /** From 32 raw bytes. Rejects with `invalid-key`. */
 export async function importCryptoKey(bytes: Uint8Array, extractable: boolean): Promise<CryptoKey> {
-  if (bytes.length !== 32 || bytes.every((byte) => byte === 0))
-    throw new WiceError("invalid-key", "a private key is 32 bytes that are not all zero");
+  if (bytes.every((byte) => byte === 0)) throw new WiceError("invalid-key", "a private key cannot be all zero");
   const pkcs8 = Uint8Array.of(...pkcs8Prefix, ...bytes);
   try {
     return await crypto.subtle.importKey("pkcs8", pkcs8, algorithm, extractable, ["deriveBits"]);
