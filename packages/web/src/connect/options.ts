@@ -13,7 +13,7 @@ export interface ConnectClientOptions {
   readonly protocol?: "connect" | "grpc-web" | undefined;
   /**
    * Asks the relay for an empty envelope at least this often; a stream on which nothing came three times is given up.
-   * A page has no other way to notice a dead connection. Default 15,000; 0 asks for none.
+   * A page has no other way to notice a dead connection. At least 100; default 15,000; 0 asks for none.
    */
   readonly heartbeatMs?: number | undefined;
   /** From a publish to the relay's answer. Default 10,000. */
@@ -26,7 +26,7 @@ export interface ConnectClientOptions {
    * All tabs of this origin share one stream of the relay: the tab that holds a Web Lock has it, and hands envelopes to
    * the others. A browser has six connections to a host over HTTP/1.1, and each stream takes one; over HTTP/2 (https)
    * there is no need. Default: for `http:` where the platform has Web Locks and BroadcastChannel, which it has in
-   * secure contexts only; elsewhere a sixth tab is refused with `resource-exhausted`.
+   * secure contexts only; elsewhere a fifth tab is refused with `resource-exhausted`.
    */
   readonly shareStream?: boolean | undefined;
   /** Default: the platform's. */
@@ -59,11 +59,12 @@ export function resolveSettings(options: ConnectTransportOptions): ConnectSettin
   if (protocol !== "connect" && protocol !== "grpc-web")
     throw new WiceError("invalid-argument", 'protocol must be "connect" or "grpc-web"');
   return {
-    baseUrl: url.href.replace(/\/+$/, ""),
+    // Not the whole URL: it ends in "?" or "#" where somebody wrote one with nothing after it.
+    baseUrl: url.origin + url.pathname.replace(/\/+$/, ""),
     where: url.host,
     secure: url.protocol === "https:",
     protocol,
-    heartbeatMs: options.heartbeatMs === 0 ? 0 : positive(options, "heartbeatMs", 15_000),
+    heartbeatMs: options.heartbeatMs === 0 ? 0 : positive(options, "heartbeatMs", 15_000, leastHeartbeatMs),
     publishTimeoutMs: positive(options, "publishTimeoutMs", 10_000),
     subscribeTimeoutMs: positive(options, "subscribeTimeoutMs", 30_000),
     maxEnvelopeBytes: positive(options, "maxEnvelopeBytes", 65_536),
@@ -78,10 +79,13 @@ type NumberOption = "heartbeatMs" | "publishTimeoutMs" | "subscribeTimeoutMs" | 
 /** What a timer and a `uint32` take. */
 const largest = 2 ** 31 - 1;
 
-function positive(options: ConnectClientOptions, name: NumberOption, otherwise: number): number {
+/** Relays send no more of them; whoever expects more takes a good stream for a dead one. */
+const leastHeartbeatMs = 100;
+
+function positive(options: ConnectClientOptions, name: NumberOption, otherwise: number, least = 1): number {
   const value = options[name] ?? otherwise;
-  if (Number.isInteger(value) && value > 0 && value <= largest) return value;
-  throw new WiceError("invalid-argument", `${name} must be a whole number from 1 to ${largest}`);
+  if (Number.isInteger(value) && value >= least && value <= largest) return value;
+  throw new WiceError("invalid-argument", `${name} must be a whole number from ${least} to ${largest}`);
 }
 
 function toUrl(given: string | URL): URL {
