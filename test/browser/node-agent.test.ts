@@ -47,6 +47,21 @@ describe("a page and a Node agent", () => {
     expect(received).toMatchObject({ sender: `${ours.publicKey}`, instance: agent.instance });
   });
 
+  test("deliver to each other, the page with a key that only its browser has", async ({ open }) => {
+    await using relay = await createRelay();
+    await using page = await open();
+    const { publicKey } = await page.call("openPreset", "page", { relay: relay.url, key: "page" });
+    await page.call("subscribe", "page");
+    const ours = generatePrivateKey();
+    await using agent = createBackend(createGrpcTransport({ url: relay.url }));
+    const next = await nextText(agent, ours);
+    await page.call("publish", "page", `${ours.publicKey}`, "hello agent", { until: "delivered" });
+    expect(await next()).toMatchObject({ text: "hello agent", sender: publicKey });
+    const pair = { ours, theirs: PublicKey.parse(publicKey) };
+    await agent.publish(pair, { payload: bytes("hello page") }, { until: "delivered" });
+    expect((await page.call("untilReceived", "page", "hello page")).sender).toBe(`${ours.publicKey}`);
+  });
+
   test("that send a thousand messages each way at once lose none", async ({ open }) => {
     await using relay = await createRelay();
     await using page = await open();

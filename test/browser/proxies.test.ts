@@ -50,12 +50,20 @@ const passing: readonly { readonly name: string; readonly fault: HttpFault; read
   {
     name: "503 with a time to wait",
     fault: { kind: "answer", status: 503, headers: { "retry-after": "1", "content-type": "text/plain" } },
-    told: { code: "unavailable" },
+    told: { code: "unavailable", retryInMs: expect.toSatisfy((ms) => ms >= 1_000) },
+  },
+  {
+    name: "503 in JSON",
+    fault: {
+      ...{ kind: "answer", status: 503, headers: { "retry-after": "1", "content-type": "application/json" } },
+      body: '{"message":"no upstream"}',
+    },
+    told: { code: "unavailable", retryInMs: expect.toSatisfy((ms) => ms >= 1_000) },
   },
   {
     name: "429 with a time to wait",
     fault: { kind: "answer", status: 429, headers: { "retry-after": "1", "content-type": "text/plain" } },
-    told: { code: "resource-exhausted" },
+    told: { code: "resource-exhausted", retryInMs: expect.toSatisfy((ms) => ms >= 1_000) },
   },
   { name: "502", fault: { kind: "answer", status: 502, body: "bad gateway" }, told: { code: "unavailable" } },
   {
@@ -67,14 +75,31 @@ const passing: readonly { readonly name: string; readonly fault: HttpFault; read
   { name: "half an answer", fault: { kind: "cut", afterBytes: 3 }, told: { code: "unavailable" } },
 ];
 
+const noRelay = { code: "protocol", message: expect.stringMatching(/proxy or a login page/) };
+
 /** Faults that a page cannot wait for to pass. */
-const lasting: readonly { readonly name: string; readonly fault: HttpFault }[] = [
-  { name: "a page of HTML", fault: html },
-  { name: "a wrong Content-Type", fault: { kind: "type", contentType: "text/plain" } },
+const lasting: readonly { readonly name: string; readonly fault: HttpFault; readonly told: object }[] = [
+  { name: "a page of HTML", fault: html, told: noRelay },
+  { name: "a wrong Content-Type", fault: { kind: "type", contentType: "text/plain" }, told: noRelay },
+  {
+    name: "JSON of another server",
+    fault: { kind: "answer", status: 200, headers: { "content-type": "application/json" }, body: '{"hello":"world"}' },
+    told: noRelay,
+  },
+  {
+    name: "404",
+    fault: { kind: "answer", status: 404, headers: { "content-type": "text/html" }, body: "<h1>Not found</h1>" },
+    told: { code: "unsupported" },
+  },
+  {
+    name: "403",
+    fault: { kind: "answer", status: 403, headers: { "content-type": "text/html" }, body: "<h1>Forbidden</h1>" },
+    told: { code: "permission-denied" },
+  },
 ];
 
 for (const protocol of protocols) {
-  describe(`over ${protocol}, in place of the relay's answer`, () => {
+  describe.concurrent(`over ${protocol}, in place of the relay's answer`, () => {
     test.for(passing)("$name is told with a type, and got over", async ({ fault, told }, { open }) => {
       await using page = await open({ expected });
       const limits = { publishTimeoutMs: 400, subscribeTimeoutMs: 400 };
@@ -91,14 +116,20 @@ for (const protocol of protocols) {
       await world.deliver("at last");
     });
 
-    test.for(lasting)("$name is told with a type, at once", async ({ fault }, { open }) => {
+    test.for(lasting)("$name is told with a type, at once", async ({ fault, told }, { open }) => {
       await using page = await open({ expected });
       await using world = await createWorld(page, { protocol });
       world.proxy.fail(fault);
-      const told = { code: "protocol", message: expect.stringMatching(/proxy or a login page/) };
       await expect(page.call("subscribe", "peer")).rejects.toMatchObject(told);
       const publishing = page.call("publish", "peer", `${generatePrivateKey().publicKey}`, "hello");
       await expect(publishing).rejects.toMatchObject(told);
+    });
+
+    test("garbage of the right type ends a subscription with a type", async ({ open }) => {
+      await using page = await open({ expected });
+      await using world = await createWorld(page, { protocol });
+      world.proxy.fail({ kind: "garbage", bytes: new Uint8Array(64).fill(0xfb) });
+      await expect(page.call("subscribe", "peer")).rejects.toMatchObject({ code: "protocol" });
     });
 
     test("a proxy that holds the stream back is named as what it is", async ({ open }) => {
@@ -117,11 +148,15 @@ for (const protocol of protocols) {
       await subscribing;
     });
 
-    test("a stream that is cut within an envelope goes on in the next one", async ({ open }) => {
+    test.for([
+      { how: "cut within an envelope", afterBytes: 60 },
+      { how: "ended within an envelope", afterBytes: 60, orderly: true },
+      { how: "ended after its first message", afterBytes: 5, orderly: true },
+    ] as const)("a stream that is $how goes on in the next one", async ({ how: _, ...end }, { open }) => {
       await using page = await open({ expected });
       await using world = await createWorld(page, { protocol });
       // The first envelope of a stream is empty, and five bytes long; the next is cut in its middle.
-      world.proxy.fail({ kind: "cut", afterBytes: 60 }, "Listen");
+      world.proxy.fail({ kind: "cut", ...end }, "Listen");
       await page.call("subscribe", "peer");
       world.proxy.heal();
       await world.deliver("the envelope that was cut");

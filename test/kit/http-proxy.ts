@@ -16,10 +16,12 @@ export type HttpFault =
     }
   /** Says that the relay's answer is of this type. */
   | { readonly kind: "type"; readonly contentType: string }
+  /** Puts these bytes in place of the answer's body. */
+  | { readonly kind: "garbage"; readonly bytes: Uint8Array }
   /** Keeps the answer until it is complete, as proxies do that buffer. */
   | { readonly kind: "buffer" }
-  /** Breaks the connection after so many bytes of the answer's body. */
-  | { readonly kind: "cut"; readonly afterBytes: number }
+  /** Breaks the connection after so many bytes of the answer's body, or ends the answer there as if that were all of it. */
+  | { readonly kind: "cut"; readonly afterBytes: number; readonly orderly?: true }
   /** Takes the request, and that was it. */
   | { readonly kind: "silence" };
 
@@ -87,10 +89,13 @@ function serve(
   }
   const { method, headers, url = "/" } = incoming;
   const outgoing = request(new URL(url, target), { method, headers, agent: false }, (answer) => {
-    const { "transfer-encoding": _, ...answered } = answer.headers;
+    const { "transfer-encoding": _, "content-length": _length, ...answered } = answer.headers;
     if (fault?.kind === "type") answered["content-type"] = fault.contentType;
     response.writeHead(answer.statusCode ?? 502, answered);
-    if (fault?.kind === "buffer") {
+    if (fault?.kind === "garbage") {
+      response.end(fault.bytes);
+      outgoing.destroy();
+    } else if (fault?.kind === "buffer") {
       response.flushHeaders();
       void answer.toArray().then((chunks) => response.end(Buffer.concat(chunks as Buffer[])), cut);
     } else if (fault?.kind === "cut") {
@@ -99,7 +104,9 @@ function serve(
       answer.on("data", (chunk: Buffer) => {
         if (left > 0) response.write(chunk.subarray(0, left));
         left -= chunk.length;
-        if (left <= 0) setImmediate(cut);
+        if (left > 0) return;
+        if (fault.orderly === true) response.end();
+        else setImmediate(cut);
       });
       answer.on("end", cut);
       answer.on("error", cut);

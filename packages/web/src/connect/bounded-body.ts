@@ -8,7 +8,8 @@ const prefixBytes = 5;
 const overheadBytes = 16_384;
 
 /**
- * The response, whose body fails with `protocol` where a message in it is too large. `framed` bodies are messages with
+ * The response, whose body fails with `protocol` where a message in it is too large, and with `unavailable` where it ends
+ * within one, which a proxy can make look like an orderly end. `framed` bodies are messages with
  * a byte of flags and four of length each; others are one message.
  */
 export function boundedBody(response: Response, framed: boolean, maxEnvelopeBytes: number, where: string): Response {
@@ -17,22 +18,33 @@ export function boundedBody(response: Response, framed: boolean, maxEnvelopeByte
   const measure = framed ? frameMeasure() : totalMeasure();
   const guard = new TransformStream<Uint8Array<ArrayBuffer>, Uint8Array<ArrayBuffer>>({
     transform(chunk, controller) {
-      if (measure(chunk) <= most) controller.enqueue(chunk);
+      if (measure.add(chunk) <= most) controller.enqueue(chunk);
       else controller.error(new WiceError("protocol", `${where} sent a message of more than ${most} bytes`));
+    },
+    flush(controller) {
+      if (measure.within())
+        controller.error(new WiceError("unavailable", `${where} ended the stream`, { retryable: true }));
     },
   });
   const { status, statusText, headers } = response;
   return new Response(response.body.pipeThrough(guard), { status, statusText, headers });
 }
 
-/** Takes the next bytes; returns how large the largest message among them is, or says that it is. */
-type Measure = (chunk: Uint8Array) => number;
+interface Measure {
+  /** Takes the next bytes; returns how large the largest message among them is, or says that it is. */
+  add(chunk: Uint8Array): number;
+  /** Whether more bytes belong to the last message. */
+  within(): boolean;
+}
 
 function totalMeasure(): Measure {
   let total = 0;
-  return (chunk) => {
-    total += chunk.length;
-    return total;
+  return {
+    add(chunk) {
+      total += chunk.length;
+      return total;
+    },
+    within: () => false,
   };
 }
 
@@ -40,7 +52,7 @@ function frameMeasure(): Measure {
   let prefix = 0;
   let size = 0;
   let rest = 0;
-  return (chunk) => {
+  const add = (chunk: Uint8Array): number => {
     let largest = 0;
     for (let at = 0; at < chunk.length; ) {
       if (rest > 0) {
@@ -58,4 +70,5 @@ function frameMeasure(): Measure {
     }
     return largest;
   };
+  return { add, within: () => prefix > 0 || rest > 0 };
 }

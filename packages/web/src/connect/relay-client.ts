@@ -32,12 +32,15 @@ export function createRelayClient(settings: ConnectSettings): RelayClient {
   const signaling = createClient(Signaling, transport);
   const relay = createClient(Relay, transport);
 
+  const broke = (cause: unknown): WiceError =>
+    new WiceError("unavailable", `the connection to ${where} broke`, { cause, retryable: true });
   const errorOf = (error: unknown): WiceError => {
     const inner = error instanceof ConnectError ? error.cause : error;
     if (isWiceError(inner)) return inner;
-    if (!(error instanceof ConnectError)) {
-      return new WiceError("unavailable", `the connection to ${where} broke`, { cause: error, retryable: true });
-    }
+    // How fetch says that a connection is gone; the library says by a string that the end of an answer is missing.
+    if (!(error instanceof ConnectError) || inner instanceof TypeError || typeof inner === "string")
+      return broke(inner);
+    if (inner !== undefined) return new WiceError("protocol", `${where} answered with garbage`, { cause: inner });
     const pushback = error.metadata.get("grpc-retry-pushback-ms");
     const status = { status: error.code, message: error.rawMessage, ...(pushback !== null && { pushback }) };
     return rpcStatusError(status, where) ?? new WiceError("protocol", `${where} failed without a status`);

@@ -16,6 +16,7 @@ export function watchSleep({ onSleep, onWake }: SleepHandlers): () => void {
   const document = (globalThis as { document?: Source }).document;
   const stops = [
     listen(document, "freeze", onSleep),
+    // Other engines than Chromium freeze what they keep without saying so.
     listen(scope, "pagehide", (event) => wasKept(event) && onSleep()),
     // A page that is shown for the first time has nothing to lose.
     listen(scope, "pageshow", (event) => wasKept(event) && onWake()),
