@@ -1,7 +1,6 @@
-import { once } from "node:events";
-import { connect } from "node:http2";
 import { expect, test } from "vitest";
-import { createLoad, openStream, someKey, subscription } from "../bench/relay/load.ts";
+import { createLoad } from "../bench/relay/load.ts";
+import { someKey } from "../bench/relay/wire.ts";
 import { startRelayProcess } from "../kit/relay-process.ts";
 
 const envelopes = Number(process.env.WICE_SOAK_ENVELOPES ?? 1_000_000);
@@ -9,22 +8,19 @@ const megabyte = 1024 * 1024;
 
 test(`${envelopes} envelopes through a relay leave its memory flat`, async () => {
   await using relay = await startRelayProcess();
-  const load = await createLoad(relay.url, 200);
-  const visitors = connect(relay.url);
+  const load = await createLoad(relay.url, { bodyBytes: 200 });
   const rows: { readonly envelopes: number; readonly heapMB: number; readonly residentMB: number }[] = [];
   const part = envelopes / 10;
   for (let sent = part; sent <= envelopes; sent += part) {
     await load.publish(part, 64);
     // Keys that come and go must not leave anything behind either.
     for (let i = 0; i < 200; i++) {
-      const stream = openStream(visitors, "Subscribe", subscription({ key: someKey() }));
-      await once(stream, "data");
-      stream.on("error", () => {}).close();
+      const visitor = await load.visit(someKey());
+      visitor.reset();
     }
     const { heapBytes, residentBytes } = await relay.usage();
     rows.push({ envelopes: sent, heapMB: heapBytes / megabyte, residentMB: residentBytes / megabyte });
   }
-  visitors.destroy();
   load.close();
   for (const { envelopes: sent, heapMB, residentMB } of rows) {
     console.log(

@@ -18,7 +18,7 @@ server.on("stream", (stream, headers) => {
   stream.resume();
   stream.respond({ ":status": 200, "content-type": "application/grpc" }, { waitForTrailers: true });
   stream.on("wantTrailers", () => stream.sendTrailers({ "grpc-status": "0" }));
-  if (headers[":path"]?.endsWith("/Subscribe") === true) {
+  if (headers[":path"]?.endsWith("/Publish") !== true) {
     subscriber = stream;
     stream.write(answer);
     return;

@@ -1,18 +1,23 @@
-/** What a measured server tells its parent: where it listens, then its CPU time and memory whenever it is asked. */
+/** What a measured server tells its parent: where it listens, then its CPU time or its memory whenever it is asked. */
 
 export interface Usage {
-  readonly cpuMicros: number;
   readonly residentBytes: number;
   readonly heapBytes: number;
 }
 
+/** What the parent may ask for. */
+export type Question = "cpu" | "usage";
+
 export function reportTo(child: NodeJS.Process, port: number): void {
-  child.on("message", () => {
-    const collect = (globalThis as { gc?: () => void }).gc;
-    collect?.();
-    const { user, system } = child.cpuUsage();
+  child.on("message", (question: Question) => {
+    if (question === "cpu") {
+      const { user, system } = child.cpuUsage();
+      child.send?.(user + system);
+      return;
+    }
+    (globalThis as { gc?: () => void }).gc?.();
     const { rss, heapUsed, external } = child.memoryUsage();
-    const usage: Usage = { cpuMicros: user + system, residentBytes: rss, heapBytes: heapUsed + external };
+    const usage: Usage = { residentBytes: rss, heapBytes: heapUsed + external };
     child.send?.(usage);
   });
   child.send?.({ port });
