@@ -10,6 +10,7 @@ import type { AddressState } from "../connections.ts";
 import type { RelayCore } from "../core.ts";
 import { endFlaw, framingFlaw, tooLarge } from "../framed-request.ts";
 import { prefixBytes } from "../frames.ts";
+import type { RelayLimits } from "../limits.ts";
 import { append, callBytes, charge } from "../pending.ts";
 import { isCompressed } from "../request-headers.ts";
 import type { Status } from "../status.ts";
@@ -167,11 +168,14 @@ function onData(this: CallInput, chunk: Buffer): void {
 }
 
 function flawSoFar({ core, framing, method, received }: Call, request: Buffer): Status | undefined {
-  const { limits } = core;
-  const most =
-    method === "listen" ? Math.max(limits.maxEnvelopeBytes, maxListenBytes(limits)) : limits.maxEnvelopeBytes;
+  const most = maxMessageBytes(method, core.limits);
   if (framing.prefixed) return framingFlaw(request, received, most, false);
   return received > prefixBytes + most ? tooLarge(most) : undefined;
+}
+
+/** How large the message of a request may be. */
+export function maxMessageBytes(method: Method, limits: RelayLimits): number {
+  return method === "listen" ? Math.max(limits.maxEnvelopeBytes, maxListenBytes(limits)) : limits.maxEnvelopeBytes;
 }
 
 function onEnd(this: CallInput): void {

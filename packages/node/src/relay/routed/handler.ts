@@ -2,6 +2,7 @@
 
 import type { IncomingMessage, ServerResponse } from "node:http";
 import { constants, type Http2ServerRequest, Http2ServerResponse } from "node:http2";
+import { type DescMessage, fromBinary, fromJsonString } from "@bufbuild/protobuf";
 import { type ConnectError, type ConnectRouter, createConnectRouter, createContextValues } from "@connectrpc/connect";
 import { compressionBrotli, compressionGzip } from "@connectrpc/connect-node";
 import { Relay, RelayRegistry, Signaling } from "@wice/core/wire";
@@ -9,7 +10,7 @@ import type { RelayCore } from "../core.ts";
 import { Health } from "../gen/grpc/health/v1/health_pb.ts";
 import { trailersOf } from "../grpc-status.ts";
 import type { IceServer } from "../ice-servers.ts";
-import { methodPaths, type Origin } from "../lean/handler.ts";
+import { maxMessageBytes, methodPaths, type Origin } from "../lean/handler.ts";
 import { longestTimerMs } from "../limits.ts";
 import { callBytes, charge } from "../pending.ts";
 import {
@@ -19,9 +20,9 @@ import {
   isCompressed,
   type RequestHeaders,
 } from "../request-headers.ts";
-import { maxListenBytes } from "../subscription.ts";
 import { receiveBody } from "./body.ts";
 import { callerKey } from "./caller.ts";
+import { encodings } from "./decompress.ts";
 import { addHealth } from "./health.ts";
 import { addReflection } from "./reflection.ts";
 import { addRelayRegistry } from "./relay-registry.ts";
@@ -60,47 +61,43 @@ const healthPath = "/healthz";
 export function createRoutedHandler({ version, core, iceServers }: RoutedContext): RoutedHandler {
   const { limits } = core;
   const stopping = new AbortController();
-  // JSON has a third more bytes for the same, and the names of the fields.
-  const maxSignalingBytes = Math.min(
-    1_024 + Math.ceil(1.5 * Math.max(limits.maxEnvelopeBytes, maxListenBytes(limits))),
-    longestTimerMs,
-  );
   const router = createConnectRouter({
     acceptCompression: [compressionGzip, compressionBrotli],
     // Envelopes are sealed, which leaves nothing to compress, and the rest is small.
     compressMinBytes: Number.MAX_SAFE_INTEGER,
-    readMaxBytes: maxSignalingBytes,
   });
   const services = [Signaling, RelayRegistry, Relay, Health];
   addSignaling(router, core, version);
   addRelayRegistry(router, iceServers);
   addHealth(router, core, new Set(services.map(({ typeName }) => typeName)), stopping.signal);
-  addReflection(router, services);
+  addReflection(router, services, maxStreamBytes);
   const handlers = new Map(router.handlers.map((handler) => [handler.requestPath, handler]));
 
   const serve = async (handler: UniversalHandler, call: RoutedCall): Promise<void> => {
     const { request, response, from, closed } = call;
     const { headers, method = "", httpVersion, url = "" } = request;
     const { requestPath, method: rpc } = handler;
-    const protocol = protocolOf(headers["content-type"] ?? "");
+    const contentType = headers["content-type"] ?? "";
+    const protocol = protocolOf(contentType);
     const timeoutMs = protocol.deadlineMs(headers);
-    const isSignaling = methodPaths.has(requestPath);
+    const signaling = methodPaths.get(requestPath);
+    const isJson = /[+/]json/i.test(contentType);
     const flaw = headerFlaw(headers, protocol, timeoutMs);
+    const isStream = rpc.methodKind === "bidi_streaming";
+    const maxBytes = signaling === undefined ? maxRequestBytes : maxMessageBytes(signaling, limits);
     const body = receiveBody(request, {
       limits,
       address: from.address,
-      ...(rpc.methodKind === "bidi_streaming"
-        ? { shape: "stream", maxBytes: maxStreamBytes }
-        : {
-            shape: protocol === connectUnaryHeaders ? "bare" : "message",
-            maxBytes: isSignaling ? maxSignalingBytes : maxRequestBytes,
-          }),
+      shape: isStream ? "stream" : protocol === connectUnaryHeaders ? "bare" : "message",
+      // JSON has a third more bytes for the same, and the names of the fields.
+      maxBytes: isStream ? maxStreamBytes : isJson ? 1_024 + Math.ceil(1.5 * maxBytes) : maxBytes,
       timeoutMs: Math.min(typeof timeoutMs === "number" ? timeoutMs : 0, limits.maxRequestMs),
-      compressed: isCompressed(headers, protocol),
+      encoding: isCompressed(headers, protocol) ? String(headers[protocol.encoding]) : undefined,
+      isReadable: (message) => isReadable(rpc.input, message, isJson),
       flaw: flaw ?? call.flaw,
       stopping: stopping.signal,
       onRefused(status) {
-        if (isSignaling) core.counters.refused[status.code]++;
+        if (signaling !== undefined) core.counters.refused[status.code]++;
       },
     });
     response.once("close", body.stop);
@@ -115,7 +112,7 @@ export function createRoutedHandler({ version, core, iceServers }: RoutedContext
         method,
         // Nobody takes it apart but for its query, which no method of ours has.
         url: new URL(url, "http://relay").href,
-        header: webHeaders(headers, flaw === undefined ? undefined : protocol),
+        header: webHeaders(headers, isStream && flaw === undefined ? undefined : protocol),
         body: body.pieces,
         signal: closed,
         contextValues: createContextValues().set(callerKey, {
@@ -200,7 +197,16 @@ function protocolOf(contentType: string): RequestHeaders {
   return /^application\/connect\+/i.test(contentType) ? connectStreamHeaders : connectUnaryHeaders;
 }
 
-const encodings: readonly string[] = [compressionGzip.name, compressionBrotli.name];
+/** The router reads it again, without an error. */
+function isReadable(schema: DescMessage, message: Uint8Array, isJson: boolean): boolean {
+  try {
+    if (isJson) fromJsonString(schema, new TextDecoder("utf-8", { fatal: true }).decode(message));
+    else fromBinary(schema, message);
+    return true;
+  } catch {
+    return false;
+  }
+}
 
 /** The router would say it as well, and repeat what the client wrote. */
 function headerFlaw(
@@ -217,8 +223,8 @@ function headerFlaw(
 }
 
 /** Without those that are dealt with already. */
-function webHeaders(headers: IncomingMessage["headers"], flawed: RequestHeaders | undefined): Headers {
-  const done = ["grpc-timeout", "connect-timeout-ms", flawed?.encoding];
+function webHeaders(headers: IncomingMessage["headers"], read: RequestHeaders | undefined): Headers {
+  const done = ["grpc-timeout", "connect-timeout-ms", "content-length", read?.encoding];
   const web = new Headers();
   for (const [name, value] of Object.entries(headers)) {
     if (value === undefined || name.startsWith(":") || done.includes(name)) continue;

@@ -22,7 +22,7 @@ type Result =
 type Index = (query: Request["messageRequest"]) => Result;
 
 /** Adds both versions, which describe `services` and themselves. */
-export function addReflection(router: ConnectRouter, services: readonly DescService[]): void {
+export function addReflection(router: ConnectRouter, services: readonly DescService[], maxRequestBytes: number): void {
   let index: Index | undefined;
   async function* answers<R extends Request>(
     requests: AsyncIterable<R>,
@@ -32,8 +32,10 @@ export function addReflection(router: ConnectRouter, services: readonly DescServ
       yield { validHost: request.host, originalRequest: request, messageResponse: index(request.messageRequest) };
     }
   }
-  router.service(ServerReflection, { serverReflectionInfo: answers<ServerReflectionRequest> });
-  router.service(ServerReflectionAlpha, { serverReflectionInfo: answers<ServerReflectionRequestAlpha> });
+  // A compressed request may be larger than it looks.
+  const options = { readMaxBytes: maxRequestBytes };
+  router.service(ServerReflection, { serverReflectionInfo: answers<ServerReflectionRequest> }, options);
+  router.service(ServerReflectionAlpha, { serverReflectionInfo: answers<ServerReflectionRequestAlpha> }, options);
 }
 
 function createIndex(services: readonly DescService[]): Index {

@@ -24,18 +24,16 @@ export async function writeResponse(
   if (closed.aborted) return;
   if (trailer !== undefined) output.addTrailers(Object.fromEntries(trailer));
   if (response instanceof Http2ServerResponse && !request.complete) {
-    endEarly(response, trailer !== undefined);
+    endEarly(response);
   } else output.end();
 }
 
 /** The client of a stream of HTTP/2 may go on for ever once it has its answer. */
-function endEarly(response: Http2ServerResponse, hasTrailers: boolean): void {
+function endEarly(response: Http2ServerResponse): void {
   const { stream } = response;
-  const close = (): void => stream.close(constants.NGHTTP2_NO_ERROR);
-  // A reset in the same turn would overtake the trailers.
-  if (hasTrailers) stream.once("wantTrailers", () => setImmediate(close));
+  // With this event the answer ends, with trailers or without; a reset in the same turn would overtake the end.
+  stream.once("wantTrailers", () => setImmediate(() => stream.close(constants.NGHTTP2_NO_ERROR)));
   response.end();
-  if (!hasTrailers) close();
 }
 
 function drained(output: ServerResponse, closed: AbortSignal): Promise<void> {
