@@ -6,15 +6,17 @@
 
 import { writeFile } from "node:fs/promises";
 import { parseArgs } from "node:util";
+import { bundles } from "./bundles.ts";
 import { crypto } from "./crypto.ts";
 import { describeMachine, formatMachine } from "./machine.ts";
+import { page } from "./page.ts";
 import { formatReport } from "./print.ts";
 import { relayCpu } from "./relay/cpu.ts";
 import { relayLatency } from "./relay/latency.ts";
 import { relayMemory } from "./relay/memory.ts";
 import { holds, type Report, type Topic } from "./topic.ts";
 
-const topics: readonly Topic[] = [relayCpu, relayLatency, relayMemory, crypto];
+const topics: readonly Topic[] = [relayCpu, relayLatency, relayMemory, crypto, bundles, page];
 
 const { values, positionals } = parseArgs({
   allowPositionals: true,
