@@ -4,10 +4,18 @@ import { defineConfig } from "vitest/config";
 const conditions = ["@wice/source", "node", "import", "module", "default"];
 
 /** A suite of `npm test`, and where its tests live. */
-const suite = (name: string, include: string, limits: { testTimeout?: number; maxWorkers?: number } = {}) => ({
+const suite = (name: string, include: string, options: SuiteOptions = {}) => ({
   extends: true as const,
-  test: { name, include: [include], ...limits },
+  test: { name, include: [include], ...options },
 });
+
+interface SuiteOptions {
+  readonly testTimeout?: number;
+  readonly hookTimeout?: number;
+  readonly maxWorkers?: number;
+  /** What is done once, before all files of the suite. */
+  readonly globalSetup?: string;
+}
 
 export default defineConfig({
   resolve: { conditions },
@@ -25,6 +33,11 @@ export default defineConfig({
       suite("browser", "test/browser/**/*.test.ts", { testTimeout: 30_000 }),
       suite("interop", "test/interop/**/*.test.ts", { testTimeout: 60_000 }),
       suite("faults", "test/faults/**/*.test.ts", { testTimeout: 180_000 }),
+      suite("packaging", "test/packaging/**/*.test.ts", {
+        testTimeout: 60_000,
+        hookTimeout: 120_000,
+        globalSetup: "test/packaging/tarballs.ts",
+      }),
     ],
   },
 });

@@ -27,6 +27,7 @@ const suites: readonly Suite[] = [
   vitest("browser"),
   vitest("interop"),
   vitest("faults"),
+  vitest("packaging"),
 ];
 
 function vitest(name: string): Suite {
