@@ -1,4 +1,4 @@
-/** `npm start`: a relay, and two agents that talk through it. Everything it uses is what the packages export. */
+/** `npm run conversation`: a relay, and two agents that talk through it. Everything it uses is what the packages export. */
 
 import { setTimeout as pause } from "node:timers/promises";
 import { styleText } from "node:util";

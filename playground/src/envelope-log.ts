@@ -1,0 +1,92 @@
+/** The envelopes that have passed, and what became of each. */
+
+import { type Envelope, encodeEnvelope, type PrivateKey, type PublicKey } from "@wice/core";
+import type { TransportObserver } from "./observed-transport.ts";
+import { type OpenedMessage, openMessage } from "./opened-message.ts";
+import { hex } from "./text.ts";
+
+export interface LoggedEnvelope {
+  /** Its nonce. */
+  readonly id: string;
+  readonly envelope: Envelope;
+  /** On the wire. */
+  readonly bytes: number;
+  readonly firstSeen: Date;
+  /** How often this page handed it to the relay; 0 for one that another page or agent sent. */
+  tries: number;
+  fate: Fate;
+  /** How often it came: more than once, when the relay repeats it. */
+  arrivals: number;
+  /** From the first try to the first arrival. */
+  tookMs: number | undefined;
+  /** Undefined until it is opened; `"unopened"` for one that does not open, or whose recipient is not here. */
+  opened: OpenedMessage | "unopened" | undefined;
+}
+
+export type Fate = "sending" | "taken" | "nobody" | "failed" | "arrived";
+
+export interface EnvelopeLogListener {
+  added(entry: LoggedEnvelope): void;
+  changed(entry: LoggedEnvelope): void;
+  /** There are too many: the oldest is not shown any more. */
+  forgotten(entry: LoggedEnvelope): void;
+}
+
+const maxEntries = 200;
+
+/** `recipientHere` gives the private key of a peer that lives in this page. */
+export function createEnvelopeLog(
+  recipientHere: (key: PublicKey) => PrivateKey | undefined,
+  listener: EnvelopeLogListener,
+): TransportObserver {
+  const entries = new Map<string, LoggedEnvelope & { readonly startMs: number }>();
+
+  const entryOf = (envelope: Envelope): LoggedEnvelope & { readonly startMs: number } => {
+    const id = hex(envelope.nonce);
+    const known = entries.get(id);
+    if (known !== undefined) return known;
+    const entry = {
+      ...{ id, envelope, bytes: encodeEnvelope(envelope).length, firstSeen: new Date(), startMs: performance.now() },
+      ...{ tries: 0, fate: "sending" as Fate, arrivals: 0, tookMs: undefined, opened: undefined },
+    };
+    entries.set(id, entry);
+    listener.added(entry);
+    void openEntry(entry);
+    const [oldest] = entries.values();
+    if (entries.size > maxEntries && oldest !== undefined) {
+      entries.delete(oldest.id);
+      listener.forgotten(oldest);
+    }
+    return entry;
+  };
+
+  const openEntry = async (entry: LoggedEnvelope): Promise<void> => {
+    const recipient = recipientHere(entry.envelope.recipient);
+    entry.opened = (recipient && (await openMessage(recipient, entry.envelope))) ?? "unopened";
+    listener.changed(entry);
+  };
+
+  /** What the relay said of it is older news than its arrival. */
+  const settle = (entry: LoggedEnvelope, fate: Fate): void => {
+    if (entry.fate !== "arrived") entry.fate = fate;
+    listener.changed(entry);
+  };
+
+  return {
+    sending(envelope, sent) {
+      const entry = entryOf(envelope);
+      entry.tries += 1;
+      settle(entry, "sending");
+      sent.then(
+        ({ subscribers }) => settle(entry, subscribers === 0 ? "nobody" : "taken"),
+        () => settle(entry, "failed"),
+      );
+    },
+    arrived(envelope) {
+      const entry = entryOf(envelope);
+      entry.arrivals += 1;
+      if (entry.tries > 0) entry.tookMs ??= performance.now() - entry.startMs;
+      settle(entry, "arrived");
+    },
+  };
+}

@@ -1,0 +1,129 @@
+/** The envelopes as they pass, the newest first; each opens to what is in it. */
+
+import type { PublicKey } from "@wice/core";
+import type { EnvelopeLogListener, LoggedEnvelope } from "../envelope-log.ts";
+import { count, duration, hex, short, timeOfDay } from "../text.ts";
+import { byId, copyOf, element, slot } from "./slots.ts";
+
+/** `nameOf` names the keys of this page. */
+export function createEnvelopesView(nameOf: (key: PublicKey) => string | undefined): EnvelopeLogListener {
+  const list = byId("envelopes-list");
+  const rows = new Map<string, HTMLElement>();
+  let total = 0;
+
+  return {
+    added(entry) {
+      total += 1;
+      byId("envelopes-count").textContent = `${count(total, "envelope")} so far`;
+      const row = slot(copyOf("envelope-template"), "row").parentElement as HTMLElement;
+      rows.set(entry.id, row);
+      showEnvelope(row, entry, nameOf);
+      list.prepend(row);
+      byId("envelopes-empty").hidden = true;
+    },
+    changed(entry) {
+      const row = rows.get(entry.id);
+      if (row !== undefined) showFate(row, entry);
+    },
+    forgotten({ id }) {
+      rows.get(id)?.remove();
+      rows.delete(id);
+    },
+  };
+}
+
+type NameOf = (key: PublicKey) => string | undefined;
+
+/** What does not change about it. */
+function showEnvelope(row: HTMLElement, entry: LoggedEnvelope, nameOf: NameOf): void {
+  const { envelope, firstSeen, bytes, id } = entry;
+  const time = slot(row, "time", HTMLTimeElement);
+  time.textContent = timeOfDay(firstSeen);
+  time.dateTime = firstSeen.toISOString();
+  slot(row, "route").replaceChildren(peerName(envelope.sender, nameOf), arrow(), peerName(envelope.recipient, nameOf));
+  slot(row, "size").textContent = `${bytes} bytes`;
+
+  const button = slot(row, "row", HTMLButtonElement);
+  const inside = slot(row, "inside");
+  inside.id = `envelope-${id.replaceAll(" ", "")}`;
+  button.setAttribute("aria-controls", inside.id);
+  button.addEventListener("click", () => {
+    const open = button.getAttribute("aria-expanded") !== "true";
+    button.setAttribute("aria-expanded", `${open}`);
+    inside.hidden = !open;
+    if (open) showInside(row, entry, nameOf);
+  });
+}
+
+function showFate(row: HTMLElement, entry: LoggedEnvelope): void {
+  const { opened, fate } = entry;
+  const kind = slot(row, "kind");
+  kind.textContent = opened === undefined || opened === "unopened" ? "sealed" : opened.kind;
+  kind.dataset.kind = kind.textContent;
+  const shown = slot(row, "fate");
+  shown.dataset.fate = fate;
+  shown.textContent = fateText(entry);
+}
+
+function fateText({ fate, tries, arrivals, tookMs }: LoggedEnvelope): string {
+  const again = tries > 1 ? `, at try ${tries}` : "";
+  switch (fate) {
+    case "sending":
+      return tries > 1 ? `try ${tries}…` : "on its way…";
+    case "taken":
+      return `taken by the relay${again}`;
+    case "nobody":
+      return `nobody was there for it${again}`;
+    case "failed":
+      return `not taken${again}`;
+    case "arrived":
+      return `${tookMs === undefined ? "arrived" : `arrived in ${duration(tookMs)}`}${arrivals > 1 ? `, ${arrivals} times` : ""}`;
+  }
+}
+
+function showInside(row: HTMLElement, { envelope, opened }: LoggedEnvelope, nameOf: NameOf): void {
+  const { sender, recipient, nonce, body } = envelope;
+  slot(row, "sealed").replaceChildren(
+    ...field("Sender", element("code", "", `${sender}`)),
+    ...field("Recipient", element("code", "", `${recipient}`)),
+    ...field("Nonce", element("code", "", hex(nonce))),
+    ...field(`Sealed, ${body.length} bytes`, scrollable(hex(body), "Sealed bytes")),
+  );
+  const name = nameOf(recipient);
+  slot(row, "opened-title").textContent =
+    name === undefined ? "What the recipient finds in it" : `What ${name} finds in it`;
+  const fields: readonly (readonly [string, string])[] =
+    opened === undefined || opened === "unopened" ? [["Nothing", unopenedText(name)]] : opened.fields;
+  slot(row, "opened").replaceChildren(...fields.flatMap(([label, text]) => field(label, text)));
+}
+
+function unopenedText(name: string | undefined): string {
+  return name === undefined
+    ? "it is for somebody who does not live in this page, and only the recipient can open it"
+    : "it does not open: it was damaged, or its sender is somebody else than it says";
+}
+
+function field(label: string, content: Node | string): readonly [HTMLElement, HTMLElement] {
+  return [element("dt", "", label), element("dd", "", content)];
+}
+
+/** Keyboards scroll only what can have the focus. */
+function scrollable(text: string, label: string): HTMLElement {
+  const box = element("code", "bytes-box", text);
+  box.tabIndex = 0;
+  box.role = "region";
+  box.ariaLabel = label;
+  return box;
+}
+
+function peerName(key: PublicKey, nameOf: NameOf): HTMLElement {
+  const name = nameOf(key);
+  return element("span", `peer-name ${name ?? "stranger"}`, name ?? "stranger", " ", element("code", "", short(key)));
+}
+
+function arrow(): HTMLElement {
+  const shown = element("span", "arrow", "→");
+  shown.role = "img";
+  shown.ariaLabel = "to";
+  return shown;
+}

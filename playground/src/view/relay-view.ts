@@ -1,0 +1,75 @@
+/** The relay: which one, whether both peers are subscribed at it, and what happened to the connection. */
+
+import type { WiceError } from "@wice/core";
+import type { RelayChoice } from "../relay-url.ts";
+import { duration, timeOfDay } from "../text.ts";
+import { byId, element } from "./slots.ts";
+import { type ConnectionState, showState } from "./state-view.ts";
+
+export interface RelayView {
+  /** One peer's subscription is now in this state. */
+  update(peer: string, state: ConnectionState, error?: WiceError): void;
+}
+
+const maxEvents = 4;
+
+export function createRelayView(relay: RelayChoice, peers: readonly string[]): RelayView {
+  const states = new Map<string, ConnectionState>(peers.map((peer) => [peer, "connecting"]));
+  let shown: ConnectionState = "connecting";
+  let since = performance.now();
+
+  byId("relay-url").textContent = relay.url.href.replace(/\/$/, "");
+
+  const log = (text: string): void => {
+    const events = byId("relay-events");
+    events.append(element("li", "", element("time", "", timeOfDay(new Date()).slice(0, 8)), ` ${text}`));
+    while (events.children.length > maxEvents) events.firstElementChild?.remove();
+  };
+
+  return {
+    update(peer, state, error) {
+      states.set(peer, state);
+      const overall = overallState([...states.values()]);
+      byId("relay-text").textContent = explain(overall, relay, error);
+      if (overall === shown) return;
+      const passed = duration(performance.now() - since);
+      log(eventText(overall, shown, passed));
+      [shown, since] = [overall, performance.now()];
+      showState(byId("relay-state"), overall, overall === "subscribed" ? "connected" : undefined);
+    },
+  };
+}
+
+/** The worst of them. */
+function overallState(states: readonly ConnectionState[]): ConnectionState {
+  const order: readonly ConnectionState[] = ["refused", "lost", "connecting", "subscribed"];
+  return order.find((state) => states.includes(state)) ?? "connecting";
+}
+
+function eventText(now: ConnectionState, before: ConnectionState, passed: string): string {
+  switch (now) {
+    case "subscribed":
+      return before === "lost" ? `back after ${passed}` : `connected in ${passed}`;
+    case "lost":
+      return before === "connecting" ? "not reached" : `lost after ${passed}`;
+    case "refused":
+      return "refused";
+    case "connecting":
+      return "connecting";
+  }
+}
+
+function explain(state: ConnectionState, { own }: RelayChoice, error: WiceError | undefined): string {
+  switch (state) {
+    case "subscribed":
+      return "Both peers are subscribed: it hands them the envelopes for their keys, which it cannot open.";
+    case "connecting":
+      return "Asking it for the envelopes of both peers.";
+    case "lost":
+      return own
+        ? "It cannot be reached. Start it with npm start; this page goes on by itself when it is back."
+        : "It cannot be reached. Start it, or check the address after ?relay= in this page’s URL; the page goes on by itself when it is back.";
+    case "refused":
+      return `It refuses this page: ${error?.message ?? "it gives no reason"}. Use another relay: add ?relay=URL to this page’s URL.`;
+  }
+}

@@ -1,0 +1,38 @@
+/** The parts of the page that index.html prepares: elements by id, templates, and the slots in them. */
+
+type ElementClass<E extends Element> = new () => E;
+
+/** The element of the page with this id. */
+export function byId<E extends Element = HTMLElement>(id: string, kind: ElementClass<E> = HTMLElement as never): E {
+  const found = document.getElementById(id);
+  if (found instanceof kind) return found;
+  throw new Error(`the page has no ${kind.name} #${id}`);
+}
+
+/** A copy of what a template holds. */
+export function copyOf(templateId: string): DocumentFragment {
+  return document.importNode(byId(templateId, HTMLTemplateElement).content, true);
+}
+
+/** The element that is marked `data-slot="name"`. */
+export function slot<E extends Element = HTMLElement>(
+  root: ParentNode,
+  name: string,
+  kind: ElementClass<E> = HTMLElement as never,
+): E {
+  const found = root.querySelector(`[data-slot="${name}"]`);
+  if (found instanceof kind) return found;
+  throw new Error(`there is no ${kind.name} for "${name}"`);
+}
+
+/** An element with a class and what is in it. */
+export function element<K extends keyof HTMLElementTagNameMap>(
+  tag: K,
+  className: string,
+  ...content: readonly (Node | string)[]
+): HTMLElementTagNameMap[K] {
+  const made = document.createElement(tag);
+  if (className !== "") made.className = className;
+  made.append(...content);
+  return made;
+}
