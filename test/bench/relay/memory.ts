@@ -33,7 +33,7 @@ export const relayMemory: Topic = {
     const rows: (string | number)[][] = [];
     const bars: Bar[] = [];
     for (const { name, wire, shared, count } of cases) {
-      const number = quick ? Math.max(500, count / 10) : count;
+      const number = quick ? count / 2 : count;
       await using relay = await startServer("./relay-server.ts");
       await using bare = await startBareServer(relay.url, wire, 200);
       const ofBare = await growth(bare, wire, number, shared);
