@@ -20,5 +20,7 @@ export function reportTo(child: NodeJS.Process, port: number): void {
     const usage: Usage = { residentBytes: rss, heapBytes: heapUsed + external };
     child.send?.(usage);
   });
+  // Whoever started it is gone, and nobody else knows of it.
+  child.once("disconnect", () => child.exit());
   child.send?.({ port });
 }
