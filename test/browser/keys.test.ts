@@ -6,7 +6,7 @@ import { describe, expect } from "vitest";
 import { insecureHost } from "../kit/chromium.ts";
 import { test } from "./browser-test.ts";
 
-describe("a key of the key store", () => {
+describe.concurrent("a key of the key store", () => {
   test("is the same after a reload and in another tab, and another one under another name", async ({ open }) => {
     await using page = await open();
     const first = await page.call("openKey", "wice", "alice");

@@ -57,6 +57,22 @@ describe("ten tabs of one origin on plain HTTP, where a browser has six connecti
   });
 });
 
+test("a tab that has the stream and hangs is replaced, and gets its messages again", async ({ open }) => {
+  await using relay = await createRelay();
+  await using page = await open();
+  const leader = await openTab(page, relay.url);
+  await using other = await open();
+  const hanging = page.call("hang", 6_000);
+  let hangs = true;
+  hanging.finally(() => {
+    hangs = false;
+  });
+  const follower = await openTab(other, relay.url);
+  expect(hangs).toBe(true);
+  await hanging;
+  await goRound([leader, follower], "both");
+});
+
 test("keys that are subscribed one after another leave connections for what is published", async ({ open }) => {
   await using relay = await createRelay();
   await using proxy = await createHttpProxy(relay.url);

@@ -39,6 +39,8 @@ export interface WebPage {
   untilHappening(what: "freeze" | "resume" | "back" | "hidden" | "visible" | "online" | "offline"): Promise<void>;
   /** Resolves after so many events of a timer, which are 100 ms apart, or as much as the browser makes of it. */
   untilTicks(count: number): Promise<void>;
+  /** Does nothing else for so long. */
+  hang(ms: number): void;
   /** Breaks the rules of the page, to show that it is noticed. */
   misbehave(how: "eval" | "inline script" | "console" | "uncaught" | "reject"): void;
 }

@@ -17,5 +17,8 @@ exposeToTests<WebPage>({
   ...createKeys(),
   isSecure: () => isSecureContext,
   ...createHappenings(),
+  hang(ms) {
+    for (const until = Date.now() + ms; Date.now() < until; );
+  },
   misbehave,
 });
