@@ -13,6 +13,8 @@ export interface Applicant {
   /** Each once. */
   readonly topics: readonly string[];
   readonly address: AddressState;
+  /** The topic that kept it waiting at the last look, which is the likeliest to do so again. */
+  fullTopic: string | undefined;
   /** There is room: the subscriptions are counted already. */
   readonly admit: () => void;
   /** There was no room in time. */
@@ -34,10 +36,19 @@ export function createAdmission(topics: Topics, limits: RelayLimits, counters: L
   const waiting = new Map<Applicant, NodeJS.Timeout>();
   let scheduled: NodeJS.Immediate | undefined;
 
+  const isFull = (topic: string): boolean => (topics.get(topic)?.members.length ?? 0) >= limits.maxSubscriptionsPerKey;
+
+  /** Cheap for those who have to wait on: thousands may, each with a thousand keys. */
+  const findsFullTopic = (applicant: Applicant): boolean => {
+    if (applicant.fullTopic !== undefined && isFull(applicant.fullTopic)) return true;
+    applicant.fullTopic = applicant.topics.find(isFull);
+    return applicant.fullTopic !== undefined;
+  };
+
   const hasRoom = (applicant: Applicant): boolean =>
     counters.subscriptions + applicant.topics.length <= limits.maxSubscriptions &&
     applicant.address.subscriptions + applicant.topics.length <= limits.maxSubscriptionsPerAddress &&
-    applicant.topics.every((topic) => (topics.get(topic)?.members.length ?? 0) < limits.maxSubscriptionsPerKey);
+    !findsFullTopic(applicant);
 
   const mayEverHaveRoom = (applicant: Applicant): boolean =>
     applicant.topics.length <= Math.min(limits.maxSubscriptions, limits.maxSubscriptionsPerAddress);

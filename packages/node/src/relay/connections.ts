@@ -19,7 +19,9 @@ export interface AddressState {
 export interface Connections {
   /** Registers a new socket, or destroys it when its address has too many. */
   add(socket: Socket): Connection | undefined;
-  /** The connection of a socket that was added and is not closed. */
+  /** From now on the connection speaks through another socket, which is a layer upon its first. */
+  layer(connection: Connection, socket: Socket): void;
+  /** The connection of a socket, while it is not closed. */
   of(socket: Socket): Connection | undefined;
   all(): Iterable<Connection>;
   /** Resolves when the last connection has ended. */
@@ -28,7 +30,7 @@ export interface Connections {
 }
 
 export interface Connection {
-  readonly socket: Socket;
+  socket: Socket;
   readonly address: AddressState;
   /** Set where the client speaks HTTP/2. */
   session: ServerHttp2Session | undefined;
@@ -55,7 +57,8 @@ const patience = 3;
  * keep-alive probes find who is gone while nothing is sent, and who takes nothing of what is sent is dropped.
  */
 export function createConnections(limits: RelayLimits, counters: LiveCounters, pingIntervalMs: number): Connections {
-  const connections = new Map<Socket, Connection>();
+  const connections = new Set<Connection>();
+  const bySocket = new Map<Socket, Connection>();
   const addresses = new Map<string, AddressState>();
   const byTurn = Array.from({ length: turns }, () => new Set<Connection>());
   let turn = 0;
@@ -95,11 +98,14 @@ export function createConnections(limits: RelayLimits, counters: LiveCounters, p
         writtenBytes: 0,
       };
       state.connections++;
-      connections.set(socket, connection);
+      connections.add(connection);
+      bySocket.set(socket, connection);
       mates.add(connection);
       counters.connections++;
       socket.once("close", () => {
-        connections.delete(socket);
+        connections.delete(connection);
+        bySocket.delete(socket);
+        bySocket.delete(connection.socket);
         mates.delete(connection);
         state.connections--;
         counters.connections--;
@@ -107,8 +113,13 @@ export function createConnections(limits: RelayLimits, counters: LiveCounters, p
       });
       return connection;
     },
-    of: (socket) => connections.get(socket),
-    all: () => connections.values(),
+    layer(connection, socket) {
+      if (!connections.has(connection)) return;
+      connection.socket = socket;
+      bySocket.set(socket, connection);
+    },
+    of: (socket) => bySocket.get(socket),
+    all: () => connections,
     async gone() {
       if (connections.size === 0) return;
       await new Promise<void>((resolve) => {

@@ -24,7 +24,10 @@ const anyOrigin: OutgoingHttpHeaders = {
   "access-control-expose-headers": responseHeaders,
 };
 
-/** Throws `invalid-argument` for what is not an origin: scheme, host and, where it is not the usual one, port. */
+/**
+ * Throws `invalid-argument` for what is not an origin as browsers write it: scheme, host and, where it is not the usual
+ * one, port.
+ */
 export function createCors(origins: readonly string[] | undefined): Cors {
   if (origins === undefined) return corsOf(() => anyOrigin);
   const known = new Map<string, OutgoingHttpHeaders>();
@@ -59,5 +62,8 @@ function corsOf(answerTo: (origin: string) => OutgoingHttpHeaders): Cors {
 }
 
 function isOrigin(text: string): boolean {
-  return URL.canParse(text) && new URL(text).origin === text;
+  if (!URL.canParse(text)) return false;
+  const { origin, protocol, host } = new URL(text);
+  // The origins of browser extensions and of programs that embed a browser have schemes that URL knows nothing of.
+  return (origin === "null" ? `${protocol}//${host}` : origin) === text && host !== "";
 }

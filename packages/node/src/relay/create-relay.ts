@@ -4,7 +4,7 @@ import { readFile } from "node:fs/promises";
 import { type AddressInfo, createServer, isIPv6, type Server, type Socket } from "node:net";
 import { createServer as createSecureServer, type TLSSocket } from "node:tls";
 import { WiceError } from "@wice/core";
-import { createConnections } from "./connections.ts";
+import { type Connection, createConnections } from "./connections.ts";
 import { createCore } from "./core.ts";
 import { createCors } from "./cors.ts";
 import { createCounters, type RelayCounters, snapshot } from "./counters.ts";
@@ -101,21 +101,30 @@ export async function createRelay(options: RelayOptions = {}): Promise<Relay> {
 
   // Half-open connections of HTTP/1.1 are for the kernel to find.
   const socketOptions = { noDelay: true, keepAlive: true, keepAliveInitialDelay: pingIntervalMs };
-  // A TLS connection counts only once its handshake is over, but has to be cut with the others.
-  const sockets = new Set<Socket>();
   const server = tls === undefined ? createServer(socketOptions) : createTlsServer(socketOptions, tls);
+  const handshakes = new Map<string, Connection>();
   server.on("connection", (socket: Socket) => {
     socket.on("error", () => {});
-    sockets.add(socket);
-    socket.once("close", () => sockets.delete(socket));
-    if (tls !== undefined) return;
+    // Accepted in the very turn in which the relay began to stop.
+    if (core.draining) return void socket.destroy();
     const connection = connections.add(socket);
-    if (connection !== undefined) recognise(socket, headersTimeoutMs, (protocol) => front.serve(connection, protocol));
+    if (connection === undefined) return;
+    if (tls === undefined) {
+      recognise(socket, headersTimeoutMs, (protocol) => front.serve(connection, protocol));
+      return;
+    }
+    const name = endsOf(socket);
+    handshakes.set(name, connection);
+    socket.once("close", () => handshakes.delete(name));
   });
   server.on("secureConnection", (socket: TLSSocket) => {
     socket.on("error", () => {});
-    const connection = connections.add(socket);
-    if (connection !== undefined) front.serve(connection, socket.alpnProtocol === "h2" ? "http2" : "http1");
+    const name = endsOf(socket);
+    const connection = handshakes.get(name);
+    handshakes.delete(name);
+    if (connection === undefined || core.draining) return void socket.destroy();
+    connections.layer(connection, socket);
+    front.serve(connection, socket.alpnProtocol === "h2" ? "http2" : "http1");
   });
   server.on("tlsClientError", () => {});
 
@@ -134,8 +143,10 @@ export async function createRelay(options: RelayOptions = {}): Promise<Relay> {
   server.on("error", () => {});
 
   const cut = (): void => {
-    for (const { session } of connections.all()) session?.destroy();
-    for (const socket of sockets) socket.destroy();
+    for (const { session, socket } of connections.all()) {
+      session?.destroy();
+      socket.destroy();
+    }
   };
   let closed: Promise<void> | undefined;
 
@@ -145,6 +156,7 @@ export async function createRelay(options: RelayOptions = {}): Promise<Relay> {
     core.draining = true;
     connections.stop();
     const stopped = new Promise<void>((resolve) => server.close(() => resolve()));
+    for (const { socket } of handshakes.values()) socket.destroy();
     front.announceEnd();
     await new Promise<void>((resolve) => setImmediate(resolve));
     core.admission.stop();
@@ -180,6 +192,11 @@ export async function createRelay(options: RelayOptions = {}): Promise<Relay> {
     relay,
     Symbol.asyncDispose === undefined ? {} : { [Symbol.asyncDispose]: () => close() },
   ) as Relay;
+}
+
+/** What a socket and the layer of TLS upon it have in common. */
+function endsOf({ remoteAddress, remotePort, localAddress }: Socket): string {
+  return `${remoteAddress} ${remotePort} ${localAddress}`;
 }
 
 function createTlsServer(socketOptions: object, tls: NonNullable<RelayOptions["tls"]>): Server {

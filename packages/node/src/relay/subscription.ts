@@ -122,6 +122,7 @@ export function openSubscription(
   const applicant: Applicant = {
     topics,
     address: client.address,
+    fullTopic: undefined,
     admit: () => start(subscription, topics),
     refuse: () => refuse(subscription, core.draining ? relayStops : overQuota(core.limits)),
   };

@@ -194,12 +194,13 @@ describe("close", () => {
     next.close();
   });
 
-  test("cuts a client that does not read when the grace is over", async () => {
-    const relay = await startRelay();
+  test.each([undefined, selfSigned()])("cuts a client that does not read when the grace is over", async (tls) => {
+    const relay = await startRelay({ tls });
+    const options = tls === undefined ? {} : { ca: tls.cert };
     const key = someKey();
-    const subscription = await subscribe(openSession(relay.url), key);
+    const subscription = await subscribe(openSession(relay.url, options), key);
     subscription.stream.pause();
-    const session = openSession(relay.url);
+    const session = openSession(relay.url, options);
     await Promise.all(Array.from({ length: 100 }, () => publish(session, envelopeFor(key, 10_000))));
     const startMs = performance.now();
     await relay.close({ graceMs: 200 });

@@ -53,6 +53,19 @@ describe.each(cases)("$name", ({ dialect, secure }) => {
     });
   });
 
+  test("listens to as many keys as it may, and to no more", async () => {
+    const { relay, transport } = await connected();
+    const keys = Array.from({ length: 1_025 }, () => someKey());
+    expect(await refusalOf(listen(transport, keys))).toMatchObject({
+      code: Code.InvalidArgument,
+      rawMessage: "keys: at most 1024 in one call",
+    });
+    const listening = await listen(transport, keys.slice(1));
+    expect(relay.counters()).toMatchObject({ subscriptions: 1_024, topics: 1_024 });
+    await createClient(Signaling, transport).publish(fromBinary(EnvelopeSchema, envelopeFor(keys[1_024] ?? someKey())));
+    expect(Buffer.from((await listening.next()).recipient)).toEqual(keys[1_024]);
+  });
+
   test("ends with Unavailable when the relay stops", async () => {
     const { relay, transport } = await connected();
     const listening = await listen(transport, [someKey()]);

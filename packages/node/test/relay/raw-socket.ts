@@ -27,18 +27,20 @@ export function preface(): Buffer {
 
 /** The frames of a Subscribe on stream `id` (odd). */
 export function subscribeFrames(id: number, key: Uint8Array): Buffer {
+  return requestFrames(id, subscribePath, "application/grpc", framed(subscribeParams({ key })));
+}
+
+/** The frames of a POST on stream `id` (odd). */
+export function requestFrames(id: number, path: string, contentType: string, body: Uint8Array): Buffer {
   const headers = Buffer.concat([
     header(":method", "POST"),
     header(":scheme", "http"),
-    header(":path", subscribePath),
+    header(":path", path),
     header(":authority", "relay"),
-    header("content-type", "application/grpc"),
+    header("content-type", contentType),
     header("te", "trailers"),
   ]);
-  return Buffer.concat([
-    http2Frame(headersType, endHeaders, id, headers),
-    http2Frame(data, endStream, id, framed(subscribeParams({ key }))),
-  ]);
+  return Buffer.concat([http2Frame(headersType, endHeaders, id, headers), http2Frame(data, endStream, id, body)]);
 }
 
 function http2Frame(type: number, flags: number, stream: number, payload: Uint8Array): Buffer {
