@@ -6,6 +6,7 @@ import { isWiceError } from "@wice/core";
 import { createRelay, type Relay } from "@wice/node/relay";
 import { type LanAddress, lanAddresses } from "./server/addresses.ts";
 import { type LocalCertificate, openCertificate } from "./server/certificate.ts";
+import { nextSignal, npmGone } from "./server/interrupt.ts";
 import { openOnFirst, openOnHosts, portsToTry } from "./server/listen.ts";
 import { help, parseOptions, type StartOptions, UsageError } from "./server/options.ts";
 import { openPageServer, type PageServer } from "./server/page-server.ts";
@@ -22,12 +23,12 @@ interface Playground {
 async function main(args: readonly string[]): Promise<void> {
   const options = parseOptions(args);
   if (options.help) return void process.stdout.write(help);
-  const interrupted = nextInterrupt();
+  const interrupted = Promise.race([nextSignal(), npmGone()]);
   const playground = await start(options);
   process.stdout.write(welcome(options, playground));
   await interrupted;
   // What comes second wants it at once.
-  void nextInterrupt().then(() => process.exit(1));
+  void nextSignal().then(() => process.exit(1));
   // The page's streams end with the relay's, so that it learns what happened.
   await playground.relay.close({ graceMs: 1_000 });
   await playground.page.close();
@@ -51,13 +52,6 @@ async function start({ port, relayPort, everywhere, https }: StartOptions): Prom
     await relay.close({ graceMs: 0 });
     throw error;
   }
-}
-
-/** Resolves with the next SIGINT or SIGTERM, which then do not end the process by themselves. */
-function nextInterrupt(): Promise<void> {
-  return new Promise((resolve) => {
-    for (const signal of ["SIGINT", "SIGTERM"] as const) process.once(signal, () => resolve());
-  });
 }
 
 function welcome({ everywhere, https }: StartOptions, { relay, page, certificate, addresses }: Playground): string {

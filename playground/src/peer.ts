@@ -1,6 +1,6 @@
 /** A peer that lives in this page: a key of its own, and a backend of its own, as if it were a program of its own. */
 
-import { type Backend, createBackend, type PrivateKey, PublicKey, type PublishReceipt } from "@wice/core";
+import { type Backend, createBackend, isWiceError, type PrivateKey, PublicKey, type PublishReceipt } from "@wice/core";
 import { createConnectTransport } from "@wice/web";
 import { observeTransport, type TransportObserver } from "./observed-transport.ts";
 import type { PeerView } from "./view/peer-view.ts";
@@ -23,10 +23,15 @@ export function sendText(from: Peer, to: Peer, text: string): Promise<PublishRec
   return from.backend.publish(pair, { payload: new TextEncoder().encode(text) }, { until: "delivered" });
 }
 
-/** Shows what the peer gets, of anybody, until its backend is closed. */
+/** Shows what the peer gets, of anybody, until its backend is closed or the relay refuses it. */
 export async function showMessages({ backend, privateKey }: Peer, view: PeerView): Promise<void> {
-  for await (const message of await backend.subscribe({ ours: privateKey, theirs: PublicKey.any })) {
-    view.showReceived(message);
+  try {
+    for await (const message of await backend.subscribe({ ours: privateKey, theirs: PublicKey.any })) {
+      view.showReceived(message);
+    }
+  } catch (error) {
+    // The status has told of it as well, and is shown.
+    if (!isWiceError(error)) throw error;
   }
 }
 

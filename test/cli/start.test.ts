@@ -86,6 +86,15 @@ test.for(["SIGINT", "SIGTERM"] as const)(
   },
 );
 
+test("npm start leaves nothing behind when npm itself is told to stop", async () => {
+  await using npm = await startProcess("npm", ["start", "--", ...anyPorts], { cwd: root });
+  const [, page = ""] = await npm.until("stdout", /Open (\S+).*Ctrl-C/s);
+  npm.kill("SIGTERM");
+  // It has ended when nobody has its output open any more.
+  await npm.ended;
+  expect(await answers(page)).toBe(false);
+});
+
 test("npm start takes the next free ports where the usual ones are in use", async () => {
   await using first = await startPlayground();
   await using second = await startPlayground();

@@ -23,7 +23,9 @@ export function createEnvelopesView(nameOf: (key: PublicKey) => string | undefin
     },
     changed(entry) {
       const row = rows.get(entry.id);
-      if (row !== undefined) showFate(row, entry);
+      if (row === undefined) return;
+      showFate(row, entry);
+      if (isOpen(row)) showInside(row, entry, nameOf);
     },
     forgotten({ id }) {
       rows.get(id)?.remove();
@@ -40,7 +42,13 @@ function showEnvelope(row: HTMLElement, entry: LoggedEnvelope, nameOf: NameOf): 
   const time = slot(row, "time", HTMLTimeElement);
   time.textContent = timeOfDay(firstSeen);
   time.dateTime = firstSeen.toISOString();
-  slot(row, "route").replaceChildren(peerName(envelope.sender, nameOf), arrow(), peerName(envelope.recipient, nameOf));
+  slot(row, "route").replaceChildren(
+    peerName(envelope.sender, nameOf),
+    " ",
+    arrow(),
+    " ",
+    peerName(envelope.recipient, nameOf),
+  );
   slot(row, "size").textContent = `${bytes} bytes`;
 
   const button = slot(row, "row", HTMLButtonElement);
@@ -48,11 +56,15 @@ function showEnvelope(row: HTMLElement, entry: LoggedEnvelope, nameOf: NameOf): 
   inside.id = `envelope-${id.replaceAll(" ", "")}`;
   button.setAttribute("aria-controls", inside.id);
   button.addEventListener("click", () => {
-    const open = button.getAttribute("aria-expanded") !== "true";
+    const open = !isOpen(row);
     button.setAttribute("aria-expanded", `${open}`);
     inside.hidden = !open;
     if (open) showInside(row, entry, nameOf);
   });
+}
+
+function isOpen(row: HTMLElement): boolean {
+  return slot(row, "row").getAttribute("aria-expanded") === "true";
 }
 
 function showFate(row: HTMLElement, entry: LoggedEnvelope): void {
@@ -111,7 +123,7 @@ function field(label: string, content: Node | string): readonly [HTMLElement, HT
 function scrollable(text: string, label: string): HTMLElement {
   const box = element("code", "bytes-box", text);
   box.tabIndex = 0;
-  box.role = "region";
+  box.role = "group";
   box.ariaLabel = label;
   return box;
 }

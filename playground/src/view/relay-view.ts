@@ -60,6 +60,7 @@ function eventText(now: ConnectionState, before: ConnectionState, passed: string
 }
 
 function explain(state: ConnectionState, { own }: RelayChoice, error: WiceError | undefined): string {
+  const otherwise = own ? "add ?relay=URL to this page’s URL" : "write another after ?relay= in this page’s URL";
   switch (state) {
     case "subscribed":
       return "Both peers are subscribed: it hands them the envelopes for their keys, which it cannot open.";
@@ -70,6 +71,9 @@ function explain(state: ConnectionState, { own }: RelayChoice, error: WiceError 
         ? "It cannot be reached. Start it with npm start; this page goes on by itself when it is back."
         : "It cannot be reached. Start it, or check the address after ?relay= in this page’s URL; the page goes on by itself when it is back.";
     case "refused":
-      return `It refuses this page: ${error?.message ?? "it gives no reason"}. Use another relay: add ?relay=URL to this page’s URL.`;
+      // A web server that is no relay, which is what a page from a folder of files finds at its own address.
+      return error?.code === "protocol" || error?.code === "unsupported"
+        ? `There is no relay at this address. Start one with npm start, or ${otherwise}, and load it again.`
+        : `It refuses this page (${error?.message ?? "it does not say why"}). Use another: ${otherwise}, and load it again.`;
   }
 }
