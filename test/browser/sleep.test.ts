@@ -123,7 +123,7 @@ test("a page that its user leaves and goes back to is where it was", async ({ br
   const here = page.url();
   await page.goto(browser.site.url("127.0.0.1"));
   const back = page.waitForURL(here, { waitUntil: "commit" });
-  await page.evaluate("history.back()");
+  await page.evaluate("void setTimeout(() => history.back())");
   await back;
   await world.page.call("untilHappening", "back");
   await world.deliver("after");
