@@ -65,6 +65,11 @@ const wrongCommandLines: readonly Mistake[] = [
   { args: () => ["relay", "--listen", "1.2.3:80"], says: /not an IPv4 address/ },
   { args: () => ["relay", "--listen", ":65536"], says: /the port must be between 0 and 65535$/ },
   { args: () => ["relay", "--listen", ":1", "--listen", ":2"], says: /--listen is given more than once$/ },
+  {
+    args: () => ["relay", "--origin", "https://x.example/"],
+    says: /--origin: write scheme, host and port as browsers do/,
+  },
+  { args: () => ["relay", "--origin", "*"], says: /--origin: write scheme, host and port as browsers do/ },
   { args: () => ["relay", "--listen"], says: /--listen needs a value: --listen HOST:PORT$/ },
   { args: () => ["relay", "--json=1"], says: /--json takes no value$/ },
   { args: () => ["relay", "--tls-cert", "x"], says: /--tls-cert and --tls-key go together$/ },

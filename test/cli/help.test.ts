@@ -11,7 +11,7 @@ const root = fileURLToPath(new URL("../../", import.meta.url));
 const { version } = JSON.parse(readFileSync(`${root}packages/node/package.json`, "utf8"));
 
 const commands: readonly (readonly [name: string, options: readonly string[]])[] = [
-  ["relay", ["listen", "tls-cert", "tls-key", "turn", "max-envelope-bytes", "json"]],
+  ["relay", ["listen", "tls-cert", "tls-key", "turn", "origin", "max-envelope-bytes", "json"]],
   ["key generate", ["out"]],
   ["key public", ["key"]],
   ["key role", ["key"]],

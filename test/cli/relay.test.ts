@@ -115,6 +115,24 @@ describe.concurrent("wice relay", () => {
     expect(refused).toMatchObject({ code: 1, stderr: /the certificate of .* is refused/ });
   });
 
+  test("lets pages of every origin in, or those of --origin only", async () => {
+    const allowed = async (url: string, origin: string): Promise<string | null> => {
+      const headers = { origin, "access-control-request-method": "POST" };
+      const path = "/cunicu.signaling.Signaling/Publish";
+      const answer = await fetch(`${url}${path}`, { method: "OPTIONS", headers });
+      return answer.headers.get("access-control-allow-origin");
+    };
+    await using open = await startRelay();
+    expect(await allowed(open.url, "https://any.example")).toBe("*");
+    const origins = ["https://example.org", "http://localhost:5173"];
+    await using chosen = await startRelay(
+      "127.0.0.1:0",
+      origins.flatMap((origin) => ["--origin", origin]),
+    );
+    for (const origin of origins) expect(await allowed(chosen.url, origin)).toBe(origin);
+    expect(await allowed(chosen.url, "https://any.example")).toBeNull();
+  });
+
   test("--max-envelope-bytes raises the limit for those who raise theirs", async () => {
     await using relay = await startRelay("127.0.0.1:0", ["--max-envelope-bytes", "300000"]);
     const [from, to] = await Promise.all([scene.key("max-from"), scene.key("max-to")]);

@@ -1,6 +1,7 @@
 /** `wice relay` */
 
 import { isWiceError } from "@wice/core";
+import { isOrigin } from "../relay/cors.ts";
 import { createRelay } from "../relay/create-relay.ts";
 import { type IceServer, parseIceServer } from "../relay/ice-servers.ts";
 import { type Command, type Context, defineCommand } from "./command.ts";
@@ -26,23 +27,30 @@ export const relay: Command = defineCommand({
       multiple: true,
       help: "a STUN or TURN server for peers to use; may be repeated:\nstun:HOST[:PORT]\nturn:USER:PASSWORD@HOST[:PORT][?transport=udp]\nturn:HOST[:PORT]?secret=SECRET&ttl=1h (TURN REST API)",
     },
+    origin: {
+      value: "URL",
+      multiple: true,
+      help: "a web site whose pages may use the relay; may be repeated:\nhttps://example.org. Without it, all may",
+    },
     "max-envelope-bytes": { value: "N", help: "the largest envelope to take (65536)" },
     json: { help: "print what happens as lines of JSON" },
   },
   about: [
     "Carries sealed envelopes between peers that know each other's public key. It\ncannot read them, and keeps nothing on disk. Peers reach it by the URL that it\nprints; cunīcu daemons write grpc://HOST:PORT?insecure=true, or grpcs://HOST:PORT\nwith TLS.",
+    "Web pages reach it by the same URL. A page that came by https needs a relay with\nTLS, unless both are on one machine. --origin keeps out the pages of other sites,\nand nobody else.",
     "SIGINT and SIGTERM stop it in order: peers are told, and what is under way is\nfinished. A second one stops it at once.",
   ],
   examples: [
     "wice relay --listen :8080",
     "wice relay --listen :443 --tls-cert chain.pem --tls-key key.pem \\",
-    "  --turn stun:stun.example.org:3478",
+    "  --turn stun:stun.example.org:3478 --origin https://example.org",
   ],
   async run(invocation) {
     const { options, signal } = invocation;
     const address = parseListenAddress(options.listen ?? "127.0.0.1:8080");
     const maxEnvelopeBytes = parseCount("max-envelope-bytes", options["max-envelope-bytes"]);
     const iceServers = options.turn.map(readTurn);
+    const origins = options.origin.length === 0 ? undefined : options.origin.map(readOrigin);
     const tls = await readTls(options["tls-cert"], options["tls-key"], signal);
     return await serve(invocation, options.json ? jsonLog : textLog, address, (host) =>
       createRelay({
@@ -50,6 +58,7 @@ export const relay: Command = defineCommand({
         port: address.port,
         tls,
         iceServers,
+        origins,
         limits: { ...(maxEnvelopeBytes !== undefined && { maxEnvelopeBytes }) },
       }),
     );
@@ -136,6 +145,11 @@ function readTurn(url: string): IceServer {
   } catch (error) {
     throw new UsageError(`--turn: ${error instanceof Error ? error.message : "not a URL"}`);
   }
+}
+
+function readOrigin(text: string): string {
+  if (isOrigin(text)) return text;
+  throw new UsageError("--origin: write scheme, host and port as browsers do, https://example.org, without a path");
 }
 
 async function readTls(

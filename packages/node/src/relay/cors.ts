@@ -61,7 +61,8 @@ function corsOf(answerTo: (origin: string) => OutgoingHttpHeaders): Cors {
   };
 }
 
-function isOrigin(text: string): boolean {
+/** Whether browsers would write it so. */
+export function isOrigin(text: string): boolean {
   if (!URL.canParse(text)) return false;
   const { origin, protocol, host } = new URL(text);
   // The origins of browser extensions and of programs that embed a browser have schemes that URL knows nothing of.
