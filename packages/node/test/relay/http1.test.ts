@@ -127,6 +127,19 @@ describe("a connection of HTTP/1.1", () => {
     },
   );
 
+  test("waits for no head that does not come in full", async () => {
+    const relay = await startRelay({ limits: { maxRequestMs: 100 } });
+    const clients = await Promise.all(
+      ["G", `POST ${publishPath} HTTP/1.1\r\nhost: rel`].map(async (text) => {
+        const client = await openHttp1(relay.port);
+        client.socket.write(text);
+        return client;
+      }),
+    );
+    for (const client of clients) expect(await client.ended).toMatch(/^HTTP\/1\.1 408 /);
+    await until(() => relay.counters().connections === 0);
+  });
+
   test("asks for the body when the client waits to be asked", async () => {
     const relay = await startRelay();
     const client = await openHttp1(relay.port);

@@ -1,10 +1,15 @@
-import { once } from "node:events";
+import { getEventListeners, once } from "node:events";
 import { type ClientHttp2Session, constants } from "node:http2";
 import { createServer } from "node:net";
 import { connect as connectTls } from "node:tls";
+import { setFlagsFromString } from "node:v8";
+import { runInNewContext } from "node:vm";
+import { createClient } from "@connectrpc/connect";
 import { isWiceError, type WiceErrorCode } from "@wice/core";
 import { describe, expect, onTestFinished, test } from "vitest";
+import { Health } from "../../src/relay/gen/grpc/health/v1/health_pb.ts";
 import { createRelay, type RelayOptions } from "../../src/relay/index.ts";
+import { dialects, listen, transportFor } from "./protocols.ts";
 import {
   call,
   openSession,
@@ -230,6 +235,35 @@ describe("close", () => {
     await relay.close({ graceMs: 0 });
     await patient;
     await relay.close();
+  });
+
+  test("leaves nothing in the process that refers to the relay", { timeout: 30_000 }, async () => {
+    // The relay holds this very object as long as anything of it is left: a timer, a listener, a call.
+    const rates: WeakRef<object>[] = [];
+    const { signal } = new AbortController();
+    const useOne = async (tls: RelayOptions["tls"]): Promise<void> => {
+      const publishesPerKey = { perSecond: 1e6, burst: 1e6 };
+      rates.push(new WeakRef(publishesPerKey));
+      const relay = await createRelay({ limits: { publishesPerKey }, signal, tls });
+      for (const dialect of dialects) {
+        const transport = transportFor(dialect, relay.url, tls === undefined ? undefined : `${tls.cert}`);
+        const listening = await listen(transport, [someKey()], { heartbeatMs: 10_000 });
+        await createClient(Health, transport).check({});
+        if (dialect.encoding === "binary") listening.abort();
+      }
+      const late = openSession(relay.url, tls === undefined ? {} : { ca: `${tls.cert}` });
+      openStream(late, publishPath).write(Buffer.of(0));
+      await relay.close({ graceMs: 100 });
+    };
+    await useOne(undefined);
+    await useOne(selfSigned());
+    expect(getEventListeners(signal, "abort")).toHaveLength(0);
+    setFlagsFromString("--expose-gc");
+    const collectGarbage = runInNewContext("gc") as () => void;
+    while (rates.some((rate) => rate.deref() !== undefined)) {
+      await new Promise((resolve) => setTimeout(resolve, 50));
+      collectGarbage();
+    }
   });
 
   test("comes with the signal of the options", async () => {

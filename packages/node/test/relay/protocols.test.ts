@@ -66,6 +66,17 @@ describe.each(cases)("$name", ({ dialect, secure }) => {
     expect(Buffer.from((await listening.next()).recipient)).toEqual(keys[1_024]);
   });
 
+  test("is told when to subscribe again, after it has waited for a quota", async () => {
+    const { relay, transport } = await connected({ limits: { maxSubscriptionsPerKey: 1, maxSubscribeDelayMs: 50 } });
+    const key = someKey();
+    await subscribe(transport, key);
+    for (const refused of [await refusalOf(subscribe(transport, key)), await refusalOf(listen(transport, [key]))]) {
+      expect(refused.code).toBe(Code.ResourceExhausted);
+      expect(refused.metadata.get("grpc-retry-pushback-ms")).toBe("50");
+    }
+    expect(relay.counters()).toMatchObject({ subscriptions: 1, delayed: 0, refused: { "resource-exhausted": 2 } });
+  });
+
   test("ends with Unavailable when the relay stops", async () => {
     const { relay, transport } = await connected();
     const listening = await listen(transport, [someKey()]);
@@ -77,11 +88,16 @@ describe.each(cases)("$name", ({ dialect, secure }) => {
     expect(relay.counters()).toMatchObject({ connections: 0, subscriptions: 0 });
   });
 
-  test("hears a heartbeat when it asks for one", async () => {
+  test("hears a heartbeat when it asks for one, and none when it does not", async () => {
     const { relay, transport } = await connected();
+    const silent = await subscribe(transport, someKey());
+    let heard = 0;
+    const count = (): void => void heard++;
+    silent.next().then(count, () => {});
     const listening = await listen(transport, [someKey()], { heartbeatMs: 100 });
     for (let i = 0; i < 3; i++) expect((await listening.next()).sender).toHaveLength(0);
     expect(relay.counters().heartbeats).toBeGreaterThanOrEqual(3);
+    expect(heard).toBe(0);
   });
 });
 

@@ -114,6 +114,18 @@ describe("Publish", () => {
     expect((await result).grpc).toBe(ok);
   });
 
+  test("asks for the body when the client waits to be asked", async () => {
+    const relay = await startRelay();
+    const session = openSession(relay.url);
+    for (const contentType of ["application/grpc", "application/grpc+json"]) {
+      const stream = openStream(session, publishPath, { expect: "100-continue", "content-type": contentType });
+      const result = outcome(stream);
+      await new Promise((resolve) => stream.once("continue", resolve));
+      stream.end(framed(contentType.endsWith("json") ? Buffer.from("{}") : envelope()));
+      expect((await result).grpc).toBe(contentType.endsWith("json") ? invalidArgument : ok);
+    }
+  });
+
   test("takes envelopes up to the limit, and nothing above it", async () => {
     const maxEnvelopeBytes = 65_536;
     const relay = await startRelay({ limits: { maxEnvelopeBytes } });
