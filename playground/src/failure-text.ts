@@ -15,6 +15,9 @@ export function failureText(error: unknown, recipient: string): string {
       return "Not sent: the relay has had enough for now. Wait a little, then send it again.";
     case "unavailable":
       return "Not sent: the relay cannot be reached. Send it again when it is back.";
+    case "protocol":
+    case "unsupported":
+      return "Not sent: what answers at the relay’s address is no relay. Use another one.";
     case "closed":
       return "Not sent: this page is closing. Load it again.";
     default:

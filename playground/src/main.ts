@@ -7,7 +7,7 @@ import { createPeer, type Peer, sendText, showMessages, showSubscription } from 
 import { takePlace } from "./place.ts";
 import { chooseRelay } from "./relay-url.ts";
 import { createEnvelopesView } from "./view/envelopes-view.ts";
-import { commandText, showNotice } from "./view/notice-view.ts";
+import { showNotice } from "./view/notice-view.ts";
 import { createPeerView } from "./view/peer-view.ts";
 import { createRelayView } from "./view/relay-view.ts";
 import { showRoles } from "./view/roles-view.ts";
@@ -20,7 +20,7 @@ async function main(): Promise<void> {
     for (const part of document.querySelectorAll<HTMLElement>(".scene, .envelopes")) part.hidden = true;
     return showNotice(
       "error",
-      "What stands after ?relay= in this page’s URL is no URL of a relay: it begins with http:// or https://. Without ?relay= the page uses the relay at its own address.",
+      "What stands after `?relay=` in this page’s URL is no URL of a relay: it begins with http:// or https://. Without `?relay=` the page uses the relay at its own address.",
     );
   }
   const peers = new Map<string, Peer>();
@@ -61,8 +61,8 @@ async function main(): Promise<void> {
 
 function showWarning(warning: string): void {
   const sentence = `${warning.slice(0, 1).toUpperCase()}${warning.slice(1)}.`;
-  const remedy = ["Where the page is served: ", commandText("npm start -- --https")];
-  showNotice("warning", sentence, ...(isSecureContext ? [] : [" ", ...remedy]));
+  const remedy = " To serve this page over https: `npm start -- --https`";
+  showNotice("warning", isSecureContext ? sentence : sentence + remedy);
 }
 
 main().catch((error: unknown) => {

@@ -11,7 +11,7 @@ import type { BrowserContext, Locator, Page } from "playwright-core";
 import { build } from "vite";
 import { expect, onTestFinished, test as plainTest } from "vitest";
 import viteConfig from "../../playground/vite.config.ts";
-import { orEnd, startProcess, startRelay, type WiceProcess } from "../cli/wice-process.ts";
+import { createScene, orEnd, runWice, startProcess, startRelay, type WiceProcess } from "../cli/wice-process.ts";
 import { type Chromium, findChromium, launchChromium, needsChromium } from "../kit/chromium.ts";
 import { openTestPage } from "../kit/test-page.ts";
 
@@ -20,14 +20,19 @@ const root = fileURLToPath(new URL("../../", import.meta.url));
 const lanAddress = "192.0.2.7";
 
 interface Playground extends WiceProcess {
+  /** Of the page. */
   readonly url: string;
+  readonly relay: string;
 }
 
 async function startPlayground(...options: readonly string[]): Promise<Playground> {
   const args = ["--conditions=@wice/source", "playground/start.ts", "--port", "0", "--relay-port", "0", ...options];
   const started = await startProcess(process.execPath, args, { cwd: root });
-  const [, url = ""] = await orEnd(started, started.until("stdout", /Open (\S+).*Ctrl-C/s));
-  return Object.defineProperties(started, { url: { value: url } }) as Playground;
+  const [, url = "", relay = ""] = await orEnd(
+    started,
+    started.until("stdout", /Open (\S+).*listens on (\S+).*Ctrl-C/s),
+  );
+  return Object.defineProperties(started, { url: { value: url }, relay: { value: relay } }) as Playground;
 }
 
 const test = plainTest
@@ -131,6 +136,19 @@ test("a message typed in one peer arrives opened in the other, and its envelope 
   expect(inside).toMatch(/What bob finds in it\s+Message\s*Lunch at 12:30\?/);
   await page.getByText("who is there?", { exact: true }).first().waitFor();
   await page.getByText("receipt", { exact: true }).first().waitFor();
+});
+
+test("what an agent writes by the relay's own address arrives, from a stranger", async ({ playground, window }) => {
+  const page = await openPage(window, playground.url);
+  await connected(page);
+  await using scene = await createScene();
+  const agent = await scene.key("agent");
+  const args = ["--key", agent.file, "--relay", playground.relay, "--delivered"];
+  const sent = await runWice(["publish", await publicKey(page, "bob"), ...args], { input: '"from a terminal"\n' });
+  expect(sent).toMatchObject({ code: 0 });
+  const received = peer(page, "bob").locator(".received");
+  await received.getByText("from a terminal").waitFor();
+  expect(await received.textContent()).toContain(`from a stranger ${agent.publicKey.slice(0, 8)}… · fresh`);
 });
 
 test("it shows that the relay is gone and what to do, and goes on when it is back", async ({ playground, window }) => {
@@ -254,4 +272,12 @@ test("the static build works from a folder of any web server, with a relay elsew
   const alone = await window.newPage();
   await alone.goto(site);
   await alone.getByText(/There is no relay at this address\. .*\?relay=/).waitFor();
+  await write(alone, "alice", "to nobody");
+  await peer(alone, "alice")
+    .getByText(/^Not sent: /)
+    .waitFor();
+  await peer(alone, "alice").getByRole("button", { name: "Send again" }).click();
+  await peer(alone, "alice")
+    .getByText(/^Not sent: /)
+    .waitFor();
 });

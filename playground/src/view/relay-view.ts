@@ -3,7 +3,7 @@
 import type { WiceError } from "@wice/core";
 import type { RelayChoice } from "../relay-url.ts";
 import { duration, timeOfDay } from "../text.ts";
-import { byId, element } from "./slots.ts";
+import { byId, element, prose } from "./slots.ts";
 import { type ConnectionState, showState } from "./state-view.ts";
 
 export interface RelayView {
@@ -30,7 +30,7 @@ export function createRelayView(relay: RelayChoice, peers: readonly string[]): R
     update(peer, state, error) {
       states.set(peer, state);
       const overall = overallState([...states.values()]);
-      byId("relay-text").textContent = explain(overall, relay, error);
+      byId("relay-text").replaceChildren(...prose(explain(overall, relay, error)));
       if (overall === shown) return;
       const passed = duration(performance.now() - since);
       log(eventText(overall, shown, passed));
@@ -60,7 +60,7 @@ function eventText(now: ConnectionState, before: ConnectionState, passed: string
 }
 
 function explain(state: ConnectionState, { own }: RelayChoice, error: WiceError | undefined): string {
-  const otherwise = own ? "add ?relay=URL to this page’s URL" : "write another after ?relay= in this page’s URL";
+  const otherwise = own ? "add `?relay=URL` to this page’s URL" : "write another after `?relay=` in this page’s URL";
   switch (state) {
     case "subscribed":
       return "Both peers are subscribed: it hands them the envelopes for their keys, which it cannot open.";
@@ -68,12 +68,12 @@ function explain(state: ConnectionState, { own }: RelayChoice, error: WiceError 
       return "Asking it for the envelopes of both peers.";
     case "lost":
       return own
-        ? "It cannot be reached. Start it with npm start; this page goes on by itself when it is back."
-        : "It cannot be reached. Start it, or check the address after ?relay= in this page’s URL; the page goes on by itself when it is back.";
+        ? "It cannot be reached. Start it with `npm start`; this page goes on by itself when it is back."
+        : "It cannot be reached. Start it, or check the address after `?relay=` in this page’s URL; the page goes on by itself when it is back.";
     case "refused":
       // A web server that is no relay, which is what a page from a folder of files finds at its own address.
       return error?.code === "protocol" || error?.code === "unsupported"
-        ? `There is no relay at this address. Start one with npm start, or ${otherwise}, and load it again.`
+        ? `There is no relay at this address. Start one with \`npm start\`, or ${otherwise}, and load it again.`
         : `It refuses this page (${error?.message ?? "it does not say why"}). Use another: ${otherwise}, and load it again.`;
   }
 }

@@ -36,3 +36,8 @@ export function element<K extends keyof HTMLElementTagNameMap>(
   made.append(...content);
   return made;
 }
+
+/** Text in which what stands between backticks is typed by somebody: a command, a part of a URL. */
+export function prose(text: string): readonly (Node | string)[] {
+  return text.split("`").map((part, i) => (i % 2 === 0 ? part : element("code", "typed", part)));
+}
