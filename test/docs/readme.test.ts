@@ -7,7 +7,9 @@ import { afterAll, describe, expect, test } from "vitest";
 import { readSnippets, root, type Snippet } from "./snippets.ts";
 
 const run = promisify(execFile);
-const pages = ["README.md", "packages/core/README.md", "packages/node/README.md"];
+const pages = ["README.md", "packages/core/README.md", "packages/node/README.md", "packages/web/README.md"];
+/** Their programs run in pages: test/packaging sees to them. */
+const forBrowsers = ["packages/web/README.md"];
 
 // Inside the workspace, so that a snippet finds the packages as a user's program does.
 const parent = join(root, ".cache");
@@ -46,7 +48,7 @@ for (const page of pages) {
   describe(page, () => {
     const snippets = readSnippets(page);
 
-    test.each(snippets.filter(({ language }) => language === "ts"))(
+    test.each(snippets.filter(({ language }) => language === "ts" && !forBrowsers.includes(page)))(
       "the program at line $line runs",
       async (snippet) => {
         const output = await runScript(snippet);
