@@ -10,6 +10,11 @@ interface AbortSignal {
   removeEventListener(type: "abort", listener: () => void): void;
 }
 
+declare const AbortSignal: {
+  timeout(delayMs: number): AbortSignal;
+  any(signals: readonly AbortSignal[]): AbortSignal;
+};
+
 interface AbortController {
   readonly signal: AbortSignal;
   abort(reason?: unknown): void;
@@ -44,6 +49,7 @@ declare function setTimeout<T extends unknown[]>(
   ...values: T
 ): unknown;
 declare function clearTimeout(timer: unknown): void;
+declare function queueMicrotask(callback: () => void): void;
 declare const performance: { now(): number };
 declare function btoa(binary: string): string;
 declare function atob(text: string): string;

@@ -99,11 +99,6 @@ export function writeCandidate(candidate: Candidate): WireCandidate {
   });
 }
 
-/** Whether two mean the same transport address and kind. */
-export function sameCandidate(a: Candidate, b: Candidate): boolean {
-  return formatCandidate(a) === formatCandidate(b);
-}
-
 function checkCandidate(candidate: Candidate): Candidate | undefined {
   const { foundation, component, protocol, priority, address, port, type, tcpType, related } = candidate;
   const texts = [foundation, address, related?.address ?? ""];

@@ -1,0 +1,76 @@
+/** The part of WebRTC's API that is used, as any implementation has it: core knows no DOM types. */
+
+export interface PeerConnectionLike extends EventSource {
+  readonly localDescription: SessionDescriptionLike | null | undefined;
+  readonly signalingState: string;
+  readonly connectionState: string;
+  readonly iceConnectionState: string;
+  readonly sctp?: { readonly maxMessageSize: number } | null | undefined;
+  createDataChannel(label: string, init: DataChannelInit): DataChannelLike;
+  createOffer(options?: { iceRestart?: boolean }): Promise<SessionDescriptionLike>;
+  createAnswer(): Promise<SessionDescriptionLike>;
+  setLocalDescription(description: { type: "offer" | "answer" | "rollback"; sdp?: string }): Promise<unknown>;
+  setRemoteDescription(description: { type: "offer" | "answer"; sdp: string }): Promise<unknown>;
+  addIceCandidate(candidate: {
+    candidate: string;
+    sdpMid?: string | null;
+    sdpMLineIndex?: number | null;
+    usernameFragment?: string | null;
+  }): Promise<unknown>;
+  getStats(): Promise<{ forEach(visit: (report: never) => void): void }>;
+  close(): void;
+}
+
+export interface SessionDescriptionLike {
+  readonly type: string;
+  readonly sdp?: string | undefined;
+}
+
+export interface DataChannelLike extends EventSource {
+  readonly label: string;
+  readonly id: number | null;
+  readonly ordered: boolean;
+  readonly maxRetransmits?: number | null | undefined;
+  readonly maxPacketLifeTime?: number | null | undefined;
+  readonly readyState: string;
+  readonly bufferedAmount: number;
+  bufferedAmountLowThreshold: number;
+  binaryType: string;
+  send(data: Uint8Array<ArrayBuffer>): void;
+  close(): void;
+}
+
+export interface DataChannelInit {
+  negotiated?: boolean;
+  id?: number;
+  ordered?: boolean;
+  maxRetransmits?: number;
+  maxPacketLifeTime?: number;
+  protocol?: string;
+}
+
+interface EventSource {
+  addEventListener(type: string, listener: (event: never) => void): void;
+  removeEventListener(type: string, listener: (event: never) => void): void;
+}
+
+/** As browsers take them. */
+export interface IceServer {
+  readonly urls: string | string[];
+  readonly username?: string;
+  readonly credential?: string;
+}
+
+export interface PeerConnectionConfiguration {
+  iceServers: IceServer[];
+  iceTransportPolicy?: "all" | "relay";
+  bundlePolicy: "max-bundle";
+  rtcpMuxPolicy: "require";
+}
+
+/** Listens, and returns what stops that. */
+export function listen<Event>(source: EventSource, type: string, listener: (event: Event) => void): () => void {
+  const heard = listener as (event: never) => void;
+  source.addEventListener(type, heard);
+  return () => source.removeEventListener(type, heard);
+}
