@@ -100,7 +100,7 @@ export type PeeringEffect =
     };
 
 /** What goes over the wire with an orderly end. */
-export const reasons = { otherInstance: "other-instance", declined: "declined", gone: "closed" } as const;
+const reasons = { otherInstance: "other-instance", declined: "declined", gone: "closed" } as const;
 
 /** Attempts of one key at a time. More of the peer's replace the oldest that it has not confirmed. */
 const maxAttempts = 8;
