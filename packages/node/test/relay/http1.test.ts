@@ -209,6 +209,35 @@ describe("a connection of HTTP/1.1", () => {
     expect(relay.counters().topics).toBe(0);
   });
 
+  test("whose answers nobody reads is forgotten with all that it asked for", async () => {
+    // Its answers repeat it.
+    const origin = `https://${"x".repeat(8_000)}`;
+    const relay = await startRelay({ origins: [origin] });
+    const publication = post(publishPath, { ...connect, origin }, envelope());
+    /** Publishes up to so many times, without reading an answer, and then subscribes. Returns how often it could. */
+    const fill = async (times: number): Promise<number> => {
+      const socket = await openSocket(relay.port);
+      socket.pause();
+      let done = 0;
+      for (let stuck = false; done < times && !stuck; ) {
+        const { published } = relay.counters();
+        socket.write(publication);
+        for (let turn = 0; turn < 30 && relay.counters().published === published; turn++) await sleep(1);
+        stuck = relay.counters().published === published;
+        if (!stuck) done++;
+      }
+      socket.write(subscription());
+      await sleep(10);
+      socket.destroy();
+      await until(() => relay.counters().connections === 0);
+      expect(relay.counters()).toMatchObject({ subscriptions: 0, topics: 0 });
+      return done;
+    };
+    const most = await fill(Number.POSITIVE_INFINITY);
+    // Node stops reading once some answers wait. Some of these find an answer before theirs that waits alone.
+    for (let fewer = 0; fewer < 12; fewer++) await fill(most - fewer);
+  });
+
   test("with a stream on which nothing happens stays", async () => {
     const relay = await startRelay({ pingIntervalMs: 100, limits: { maxRequestMs: 100 } });
     const key = someKey();

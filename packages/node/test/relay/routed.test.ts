@@ -160,7 +160,8 @@ describe("a request of the router", () => {
     const relay = await startRelay({ limits: { maxRequestMs: 300 } });
     const stream = openStream(openSession(relay.url), path);
     const ended = outcome(stream);
-    const timer = setInterval(() => stream.write(Buffer.of(0)), 50);
+    stream.write(Buffer.from([0, 0, 0, 0x0f, 0xff]));
+    const timer = setInterval(() => stream.write(Buffer.of(0)), 20);
     expect((await ended).grpc).toBe("4");
     clearInterval(timer);
   });
