@@ -1,6 +1,6 @@
 /** What a stranger can make the router do, which is not much. */
 
-import { brotliCompressSync, gzipSync } from "node:zlib";
+import { brotliCompressSync, constants, gzipSync } from "node:zlib";
 import { fromBinary } from "@bufbuild/protobuf";
 import { createClient } from "@connectrpc/connect";
 import {
@@ -19,7 +19,11 @@ import { envelope, envelopeFor, framed, someKey, subscribeParams } from "./wire.
 
 const encodings = [
   { name: "gzip", compression: compressionGzip, compress: gzipSync },
-  { name: "br", compression: compressionBrotli, compress: brotliCompressSync },
+  {
+    name: "br",
+    compression: compressionBrotli,
+    compress: (bytes: Uint8Array) => brotliCompressSync(bytes, { params: { [constants.BROTLI_PARAM_QUALITY]: 4 } }),
+  },
 ];
 const types = [
   { type: "application/grpc", header: "grpc-encoding", prefixed: true },
