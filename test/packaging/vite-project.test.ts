@@ -71,6 +71,8 @@ describe("a fresh project with Vite", () => {
     const args = ["--host", "127.0.0.1", "--port", "0"];
     await using vite = await startProcess(join(project.folder, "node_modules/.bin/vite"), args, {
       cwd: project.folder,
+      // Vite colours the port of its URL where CI is set.
+      env: { NO_COLOR: "1" },
     });
     const [url] = await vite.until("stdout", /http:\/\/127\.0\.0\.1:\d+\//);
     await converse(url);
