@@ -94,6 +94,8 @@ export function drivePeering(dependencies: PeeringDependencies): PeeringDriver {
   const farewells = new Set<Promise<unknown>>();
   const facts: Facts = createFacts(agents.some(({ hasTurn }) => hasTurn));
   const timeline = createTimeline();
+  /** What was in the way when the application gave up waiting. */
+  let abandoned: Verdict | undefined;
   let agreed: Promise<BoxKey> | undefined;
   let boxKey: BoxKey | undefined;
 
@@ -491,10 +493,13 @@ export function drivePeering(dependencies: PeeringDependencies): PeeringDriver {
         const forget = onAbort(signal, () => {
           waiting.delete(entry);
           reject(signal?.reason);
-          if (waiting.size === 0) dispatch({ type: "want", wanted: false });
+          if (waiting.size > 0) return;
+          abandoned = explain(facts);
+          dispatch({ type: "want", wanted: false });
         });
         waiting.add(entry);
         facts.ended = undefined;
+        abandoned = undefined;
         if (owned.size === 0) dispatch({ type: "want", wanted: true });
       });
     },
@@ -507,7 +512,7 @@ export function drivePeering(dependencies: PeeringDependencies): PeeringDriver {
       dispatch({ type: "message", instance, description, accepted });
     },
     sessions: () => [...owned.values()].map(({ session }) => session),
-    explain: () => explain(facts),
+    explain: () => (isIdle(peering) && abandoned !== undefined ? abandoned : explain(facts)),
     timeline: timeline.entries,
     onBackend(error) {
       if (error === undefined) facts.backendError = undefined;

@@ -2,6 +2,7 @@
 
 import { readFile } from "node:fs/promises";
 import type { Command, Context } from "./command.ts";
+import { connect } from "./connect.ts";
 import { errorLines } from "./error-text.ts";
 import { exitCode, interruptCode } from "./exit-code.ts";
 import { commandHelp, programHelp } from "./help.ts";
@@ -11,6 +12,7 @@ import { keyGenerate } from "./key-generate.ts";
 import { keyPassphrase } from "./key-passphrase.ts";
 import { keyPublic } from "./key-public.ts";
 import { keyRole } from "./key-role.ts";
+import { listen } from "./listen.ts";
 import { nearest } from "./nearest.ts";
 import { createOutput, OutputClosed } from "./output.ts";
 import { parseCommand } from "./parse-command.ts";
@@ -22,7 +24,17 @@ import { UsageError } from "./usage-error.ts";
 export type { Io } from "./io.ts";
 export { processIo } from "./process-io.ts";
 
-const commands: readonly Command[] = [relay, keyGenerate, keyPublic, keyRole, keyPassphrase, publish, subscribe];
+const commands: readonly Command[] = [
+  relay,
+  keyGenerate,
+  keyPublic,
+  keyRole,
+  keyPassphrase,
+  publish,
+  subscribe,
+  connect,
+  listen,
+];
 
 /** Under npx one Ctrl-C arrives twice: from the terminal, and from npm, which passes on what it gets itself. */
 const echoMs = 300;

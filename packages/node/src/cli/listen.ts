@@ -1,0 +1,64 @@
+/** `wice listen` */
+
+import { createBackend, createPeer, type PublicKey } from "@wice/core";
+import { abortable } from "@wice/core/transport";
+import { type Command, defineCommand } from "./command.ts";
+import { exitCode } from "./exit-code.ts";
+import { readKeyOption } from "./key-option.ts";
+import { openRelay } from "./open-relay.ts";
+import { parsePeer } from "./peer-argument.ts";
+import { openAgents, sessionOptions } from "./session-options.ts";
+import { pipeSession } from "./session-pipe.ts";
+import { reportProgress } from "./session-progress.ts";
+import { caOption, keyOption, relayOption } from "./shared-options.ts";
+
+export const listen: Command = defineCommand({
+  name: "listen",
+  summary: "wait for a peer to connect, and carry stdin and stdout",
+  positionals: [],
+  options: {
+    key: keyOption,
+    relay: relayOption,
+    allow: {
+      value: "PEER",
+      multiple: true,
+      help: "let only the peer with this public key in; may be repeated\n(anybody who knows our public key and the relay)",
+    },
+    ...sessionOptions,
+    ca: caOption,
+  },
+  about: [
+    "Waits until a peer connects, carries stdin to it and what it sends to stdout, and\nends with the session. Only one peer is taken; others are turned away.",
+    "Whoever is let in learns the addresses of this machine.",
+  ],
+  examples: [
+    "wice listen --key bob.key --relay http://127.0.0.1:8080 > copy",
+    'wice listen --allow "$(wice key public --key alice.key)" --key bob.key \\\n  --relay https://relay.example.org',
+  ],
+  async run({ options, io, notes, signal }) {
+    const allowed = new Set(options.allow.map((text) => parsePeer("--allow", text).toString()));
+    const relay = await openRelay({ url: options.relay, ca: options.ca, maxEnvelopeBytes: undefined, signal });
+    const privateKey = await readKeyOption(options.key, io, { signal, stdinIsFree: false });
+    const agents = await openAgents(options, privateKey.publicKey, signal);
+    const backend = createBackend(relay);
+    let takenBy: string | undefined;
+    // The one that we have may come again, after a restart.
+    const accept = (key: PublicKey): boolean =>
+      takenBy === undefined ? allowed.size === 0 || allowed.has(key.toString()) : key.toString() === takenBy;
+    const peer = createPeer({ privateKey, backend, agents, accept });
+    const reported = reportProgress(peer, undefined, notes, options.json);
+    try {
+      if (!options.json) await notes.line(`listening as ${privateKey.publicKey}`);
+      const { value: session } = await abortable(peer.incoming[Symbol.asyncIterator]().next(), signal);
+      if (session === undefined) return exitCode.failed;
+      takenBy = session.remote.toString();
+      if (!options.json) await notes.line(`${notes.style.green("connected")} to ${session.remote}`);
+      await pipeSession(session, io, signal);
+    } finally {
+      await peer.close();
+      await backend.close();
+      await reported;
+    }
+    return exitCode.ok;
+  },
+});

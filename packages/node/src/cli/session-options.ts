@@ -1,0 +1,75 @@
+/** Options of the commands that have sessions, and what they mean. */
+
+import { type Agent, type IceServer, type PeerConnectionLike, type PublicKey, WiceError } from "@wice/core";
+import { credentialsFor, type IceServer as NamedServer, parseIceServer } from "../relay/ice-servers.ts";
+import { relayIceServers } from "../relay-ice-servers.ts";
+import { nodeRtc } from "../rtc-agent.ts";
+import { readPemFile } from "./pem-file.ts";
+import { UsageError } from "./usage-error.ts";
+
+export const sessionOptions = {
+  stun: {
+    value: "HOST[:PORT]",
+    multiple: true,
+    help: "a STUN server; may be repeated. Without --stun and --turn the\nrelay is asked which servers there are",
+  },
+  turn: {
+    value: "URL",
+    multiple: true,
+    help: "a TURN server; may be repeated:\nturn:USER:PASSWORD@HOST[:PORT][?transport=udp]",
+  },
+  agent: { value: "NAME", help: "rtc, the only one so far: WebRTC by node-datachannel" },
+  json: { help: "what happens, as lines of JSON on stderr" },
+} as const;
+
+export interface AgentChoice {
+  readonly stun: readonly string[];
+  readonly turn: readonly string[];
+  readonly agent: string | undefined;
+  readonly relay: string;
+  readonly ca: string | undefined;
+}
+
+/** Throws a usage error for what nobody knows. */
+export async function openAgents(
+  { stun, turn, agent = "rtc", relay, ca }: AgentChoice,
+  publicKey: PublicKey,
+  signal: AbortSignal,
+): Promise<readonly Agent<PeerConnectionLike>[]> {
+  if (agent !== "rtc") throw new UsageError("--agent: there is only rtc");
+  const named = [
+    ...stun.map((host) => readServer("--stun", host.startsWith("stun:") ? host : `stun:${host}`)),
+    ...turn.map((url) => readServer("--turn", url)),
+  ];
+  const iceServers =
+    named.length > 0
+      ? named.map((server) => toIceServer(server, publicKey))
+      : relayIceServers({
+          relay,
+          publicKey,
+          ...(ca !== undefined && { ca: await readPemFile("--ca", ca, signal) }),
+        });
+  return [await nodeRtc({ iceServers }).catch(adviseInstallation)];
+}
+
+function readServer(option: string, url: string): NamedServer {
+  try {
+    return parseIceServer(url);
+  } catch (error) {
+    throw new UsageError(`${option}: ${error instanceof Error ? error.message : "not a server"}`);
+  }
+}
+
+function toIceServer(server: NamedServer, publicKey: PublicKey): IceServer {
+  const { username, password } = credentialsFor(server, publicKey.toString(), Date.now() / 1_000);
+  return {
+    urls: server.url,
+    ...(username !== undefined && { username }),
+    ...(password !== undefined && { credential: password }),
+  };
+}
+
+function adviseInstallation(error: unknown): never {
+  if (!(error instanceof WiceError)) throw error;
+  throw new WiceError(error.code, `${error.message}, beside @wice/node`, { cause: error });
+}
