@@ -50,7 +50,10 @@ interface Mistake {
 const wrongCommandLines: readonly Mistake[] = [
   { args: () => [], says: /^wice: a command is missing; wice --help lists them$/ },
   { args: () => ["pubish"], says: /^wice: unknown command "pubish"; did you mean wice publish\?$/ },
-  { args: () => ["zzz"], says: /^wice: unknown command "zzz"; known are relay, key, publish, subscribe$/ },
+  {
+    args: () => ["zzz"],
+    says: /^wice: unknown command "zzz"; known are relay, key, publish, subscribe, connect, listen$/,
+  },
   { args: () => [secretKey], says: /^wice: unknown command; known are/ },
   { args: () => ["--listen", ":1"], says: /^wice: a command comes first/ },
   { args: () => ["key"], says: /^wice: key needs one of generate, public, role, passphrase$/ },

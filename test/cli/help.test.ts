@@ -18,6 +18,8 @@ const commands: readonly (readonly [name: string, options: readonly string[]])[]
   ["key passphrase", ["out"]],
   ["publish", ["key", "relay", "delivered", "timeout", "message", "group", "ca", "max-envelope-bytes"]],
   ["subscribe", ["key", "relay", "from", "json", "count", "group", "ca", "max-envelope-bytes"]],
+  ["connect", ["key", "relay", "stun", "turn", "agent", "json", "timeout", "ca"]],
+  ["listen", ["key", "relay", "allow", "stun", "turn", "agent", "json", "ca"]],
 ];
 
 describe.concurrent("help", () => {

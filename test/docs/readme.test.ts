@@ -37,8 +37,8 @@ async function runShell({ code }: Snippet): Promise<string> {
   const cwd = mkdtempSync(join(folder, "sh-"));
   const path = `${join(root, "node_modules", ".bin")}:${process.env.PATH}`;
   const port = String(await freePort());
-  // With job control, as in a terminal: `kill %1` reaches what npx started.
-  const prelude = 'set -em\nnpx() { "$@"; }\n';
+  // With job control, as in a terminal: `kill %1` reaches what npx started. Nothing outlives a script that fails.
+  const prelude = 'set -em\nnpx() { "$@"; }\ntrap "kill \\$(jobs -p) 2>/dev/null || true" EXIT\n';
   const script = prelude + code.replaceAll("8080", port);
   const { stdout } = await run("bash", ["-c", script], { cwd, timeout: 60_000, env: { ...process.env, PATH: path } });
   return stdout;
