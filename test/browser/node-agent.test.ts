@@ -103,3 +103,34 @@ test("a page and `wice` in a terminal talk both ways through `wice relay`", asyn
   const { sender } = await page.call("untilReceived", "page", '{"from":"terminal"}');
   expect(sender).toBe(alice.publicKey);
 });
+
+test("three tabs and `wice` in a terminal go on when `wice relay` is killed and started again", async ({ open }) => {
+  await using folder = await createScene();
+  const [alice, first] = await Promise.all([folder.key("alice"), startRelay()]);
+  await using __ = first;
+  const tabs = await Promise.all(
+    ["one", "two", "three"].map(async (name) => {
+      const tab = await open();
+      const { publicKey } = await tab.call("openPeer", name, { relay: first.url });
+      await tab.call("subscribe", name);
+      return { name, tab, publicKey };
+    }),
+  );
+  await using inbox = await startWice(["subscribe", "--key", alice.file, "--relay", first.url]);
+  await inbox.until("stderr", /subscribed/);
+  const talk = async (url: string, round: string): Promise<void> => {
+    for (const { name, tab, publicKey } of tabs) {
+      await tab.call("publish", name, alice.publicKey, `"${round} from ${name}"`, { until: "delivered" });
+      await inbox.until("stdout", new RegExp(`"${round} from ${name}"`));
+      const args = ["publish", publicKey, "--key", alice.file, "--relay", url, "--delivered"];
+      expect(await runWice(args, { input: `"${round} to ${name}"\n` })).toMatchObject({ code: 0 });
+      await tab.call("untilReceived", name, `"${round} to ${name}"`);
+    }
+  };
+
+  await talk(first.url, "before");
+  first.kill("SIGKILL");
+  await first.ended;
+  await using second = await startRelay(`127.0.0.1:${first.port}`);
+  await talk(second.url, "after");
+});
