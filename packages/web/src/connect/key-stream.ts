@@ -15,11 +15,11 @@ export interface KeyStream {
   renew(): void;
   /** The page is about to be frozen: gives back what others need meanwhile. */
   sleep(): void;
-  /** Ends everything, in silence. */
+  /** Ends everything, in silence, for good. */
   close(): void;
 }
 
-/** One subscription of a key. */
+/** One subscription of a key. Nothing is called before `join` has returned. */
 export interface Taker {
   /** Whatever is published from now on arrives. */
   onLive(): void;
@@ -33,8 +33,8 @@ const shrinkDelayMs = 1_000;
 const shrinkRetryMs = 30_000;
 
 /**
- * How long a replaced stream must be silent before it ends. What the relay wrote to it before the next stream was live
- * may still be on its way, on a connection of its own.
+ * How long a replaced stream must bring nothing new before it ends. What the relay wrote to it before the next stream was
+ * live may still be on its way, on a connection of its own.
  */
 const drainSilenceMs = 1_000;
 const drainLimitMs = 10_000;
@@ -45,142 +45,124 @@ interface OpenStream {
   readonly keys: ReadonlySet<string>;
   stream: ListenStream;
   heardAt: number;
+  /** When it last brought an envelope that no other stream had brought. */
+  newsAt: number;
   /** Ends the stream once it is drained; set when it was replaced. */
   drain: Timer | undefined;
 }
 
+/** A taker's place. The key of one that is live is in the current stream, and in the one that is being opened. */
+interface Seat {
+  readonly taker: Taker;
+  state: "waiting" | "live" | "left";
+}
+
 interface Member {
   readonly key: PublicKey;
-  /** Whether it was told that it is live. */
-  readonly takers: Map<Taker, boolean>;
+  readonly seats: Set<Seat>;
 }
 
 export function createKeyStream(open: OpenListenStream, clock: Clock): KeyStream {
   const members = new Map<string, Member>();
   const draining = new Set<OpenStream>();
-  const seen = createSeenEnvelopes<OpenStream>();
+  const seen = createSeenEnvelopes();
   let current: OpenStream | undefined;
   let opening: OpenStream | undefined;
   /** When a replacement of the current stream was asked for. */
   let renewSince: number | undefined;
-  let update: Timer | undefined;
-  let shrink: Timer | undefined;
+  let closed = false;
+  /** What happens in its own time, so that callers have what they are about to get, and changes come together. */
+  const timers: { update?: Timer | undefined; greet?: Timer | undefined; shrink?: Timer | undefined } = {};
 
-  const retire = (stream: OpenStream): void => {
-    stream.drain?.cancel();
-    draining.delete(stream);
-    stream.stream.close();
-    forgetSeen();
-  };
-  /** Two streams can carry the same envelope only while there are two. */
-  const forgetSeen = (): void => {
-    if (opening === undefined && draining.size === 0) seen.clear();
-  };
-  const drain = (stream: OpenStream): void => {
-    const since = clock.now();
-    const [oldest] = draining;
-    if (oldest !== undefined && draining.size >= mostDraining) retire(oldest);
-    draining.add(stream);
-    const look = (): void => {
-      const now = clock.now();
-      const leftMs = Math.min(stream.heardAt + drainSilenceMs, since + drainLimitMs) - now;
-      if (leftMs <= 0) retire(stream);
-      else stream.drain = clock.schedule(leftMs, look);
-    };
-    stream.drain = clock.schedule(drainSilenceMs, look);
-  };
-
-  const scheduleUpdate = (): void => {
-    update ??= clock.schedule(0, () => {
-      update = undefined;
-      openNext();
+  const schedule = (name: keyof typeof timers, delayMs: number, callback: () => void): void => {
+    if (closed) return;
+    timers[name] ??= clock.schedule(delayMs, () => {
+      timers[name] = undefined;
+      callback();
     });
   };
-  const scheduleShrink = (delayMs: number): void => {
-    shrink ??= clock.schedule(delayMs, openNext);
+  const cancel = (name: keyof typeof timers): void => {
+    timers[name]?.cancel();
+    timers[name] = undefined;
   };
-  const isMissing = (text: string): boolean => current?.keys.has(text) !== true;
+  const scheduleUpdate = (): void => schedule("update", 0, update);
+  const scheduleGreet = (): void => schedule("greet", 0, greet);
+  const scheduleShrink = (delayMs: number): void => {
+    if (hasIdleKeys()) schedule("shrink", delayMs, shrink);
+  };
 
+  const isMissing = (text: string): boolean => current?.keys.has(text) !== true;
+  const someMissing = (): boolean => [...members.keys()].some(isMissing);
+  const hasIdleKeys = (): boolean => current !== undefined && [...current.keys].some((text) => !members.has(text));
+
+  /** Opens the next stream where the current one does not do. */
+  const update = (): void => {
+    if (members.size === 0) closeStreams();
+    else if (opening === undefined && (renewSince !== undefined || someMissing())) openNext();
+  };
+  const shrink = (): void => {
+    if (opening === undefined && members.size > 0 && hasIdleKeys()) openNext();
+  };
   const openNext = (): void => {
-    shrink?.cancel();
-    shrink = undefined;
-    if (members.size === 0) {
-      closeAll();
-      return;
-    }
-    // Its end brings us here again.
-    if (opening !== undefined) return;
-    const missing = [...members.keys()].some(isMissing);
-    if (!missing && renewSince === undefined && current?.keys.size === members.size) return;
+    cancel("shrink");
+    const now = clock.now();
     const next: OpenStream = {
       keys: new Set(members.keys()),
       stream: { close() {} },
-      heardAt: clock.now(),
+      heardAt: now,
+      newsAt: now,
       drain: undefined,
     };
     opening = next;
     next.stream = open(
-      [...members.values()].map(({ key }) => key),
+      Array.from(members.values(), ({ key }) => key),
       {
         onHeard() {
           next.heardAt = clock.now();
         },
         onLive: () => onLive(next),
         onEnvelope: (envelope) => onEnvelope(next, envelope),
-        onSuspect: renew,
+        onSuspect() {
+          if (next === current) renew();
+        },
         onEnd: (error) => onEnd(next, error),
       },
     );
   };
 
   const onLive = (stream: OpenStream): void => {
-    if (current !== undefined) drain(current);
+    const before = current;
     current = stream;
     opening = undefined;
     renewSince = undefined;
-    for (const text of stream.keys) {
-      const member = members.get(text);
-      for (const [taker, live] of member?.takers ?? []) {
-        if (live) continue;
-        member?.takers.set(taker, true);
-        taker.onLive();
+    if (before === undefined) forgetSeen();
+    else drain(before);
+    // Keys that left meanwhile, and keys that came.
+    scheduleShrink(shrinkDelayMs);
+    if (someMissing()) scheduleUpdate();
+    greet();
+  };
+
+  /** Tells takers that wait for keys of the current stream, unless the next one would take them away again. */
+  const greet = (): void => {
+    for (const text of current?.keys ?? []) {
+      if (opening?.keys.has(text) === false) continue;
+      for (const seat of members.get(text)?.seats ?? []) {
+        if (seat.state !== "waiting") continue;
+        seat.state = "live";
+        seat.taker.onLive();
       }
     }
-    scheduleUpdate();
   };
 
   const onEnvelope = (stream: OpenStream, envelope: Envelope): void => {
     if (opening !== undefined || draining.size > 0) {
-      const first = seen.firstFrom(envelope, stream);
-      // An old stream that brings what the new one brought already has brought all that came before.
-      if (first === current && draining.has(stream)) retire(stream);
-      if (first !== undefined) return;
+      if (!seen.add(envelope)) return;
+      stream.newsAt = clock.now();
     }
-    const takers = members.get(envelope.recipient.toString())?.takers;
-    for (const [taker, live] of takers ?? []) if (live) taker.onEnvelope(envelope);
-  };
-
-  /** Ends the takers of a stream's keys that are live, or that are not. */
-  const endTakers = (keys: ReadonlySet<string>, wereLive: boolean, error: WiceError): void => {
-    const ended: Taker[] = [];
-    for (const text of keys) {
-      const member = members.get(text);
-      for (const [taker, live] of member?.takers ?? []) {
-        if (live !== wereLive) continue;
-        member?.takers.delete(taker);
-        ended.push(taker);
-      }
-      if (member?.takers.size === 0) members.delete(text);
+    for (const seat of members.get(envelope.recipient.toString())?.seats ?? []) {
+      if (seat.state === "live") seat.taker.onEnvelope(envelope);
     }
-    for (const taker of ended) taker.onEnd(error);
-  };
-
-  const loseCurrent = (error: WiceError): void => {
-    const lost = current;
-    if (lost === undefined) return;
-    current = undefined;
-    lost.stream.close();
-    endTakers(lost.keys, true, lostSubscription(error));
   };
 
   const onEnd = (stream: OpenStream, error: WiceError): void => {
@@ -190,12 +172,10 @@ export function createKeyStream(open: OpenListenStream, clock: Clock): KeyStream
       renewSince = undefined;
       forgetSeen();
       // Takers that wait for a key of the current stream are served by it, whatever became of the next.
-      endTakers(new Set([...stream.keys].filter(isMissing)), false, error);
+      endSeats(new Set([...stream.keys].filter(isMissing)), "waiting", error);
       if (silent) loseCurrent(error);
-      else if (![...members.keys()].some(isMissing)) {
-        scheduleShrink(shrinkRetryMs);
-        return;
-      }
+      else scheduleGreet();
+      scheduleShrink(shrinkRetryMs);
     } else if (stream === current) {
       loseCurrent(error);
     } else {
@@ -203,7 +183,58 @@ export function createKeyStream(open: OpenListenStream, clock: Clock): KeyStream
       draining.delete(stream);
       forgetSeen();
     }
-    scheduleUpdate();
+    if (members.size === 0 || someMissing()) scheduleUpdate();
+  };
+
+  const loseCurrent = (error: WiceError): void => {
+    const lost = current;
+    if (lost === undefined) return;
+    current = undefined;
+    cancel("shrink");
+    lost.stream.close();
+    endSeats(lost.keys, "live", lostSubscription(error));
+  };
+
+  const endSeats = (keys: ReadonlySet<string>, state: Seat["state"], error: WiceError): void => {
+    const ended: Seat[] = [];
+    for (const text of keys) {
+      const member = members.get(text);
+      for (const seat of member?.seats ?? []) {
+        if (seat.state !== state) continue;
+        member?.seats.delete(seat);
+        ended.push(seat);
+      }
+      if (member?.seats.size === 0) members.delete(text);
+    }
+    for (const seat of ended) {
+      // Whoever was told before may have ended others.
+      if (closed || seat.state === "left") continue;
+      seat.state = "left";
+      seat.taker.onEnd(error);
+    }
+  };
+
+  const drain = (stream: OpenStream): void => {
+    const since = clock.now();
+    const [oldest] = draining;
+    if (oldest !== undefined && draining.size >= mostDraining) retire(oldest);
+    draining.add(stream);
+    const look = (): void => {
+      const leftMs = Math.min(Math.max(since, stream.newsAt) + drainSilenceMs, since + drainLimitMs) - clock.now();
+      if (leftMs <= 0) retire(stream);
+      else stream.drain = clock.schedule(leftMs, look);
+    };
+    look();
+  };
+  const retire = (stream: OpenStream): void => {
+    stream.drain?.cancel();
+    draining.delete(stream);
+    stream.stream.close();
+    forgetSeen();
+  };
+  /** Two streams can carry the same envelope only while there are two. */
+  const forgetSeen = (): void => {
+    if (opening === undefined && draining.size === 0) seen.clear();
   };
 
   const renew = (): void => {
@@ -215,10 +246,8 @@ export function createKeyStream(open: OpenListenStream, clock: Clock): KeyStream
     scheduleUpdate();
   };
 
-  const closeAll = (): void => {
-    for (const timer of [update, shrink]) timer?.cancel();
-    update = undefined;
-    shrink = undefined;
+  const closeStreams = (): void => {
+    for (const name of ["update", "greet", "shrink"] as const) cancel(name);
     for (const stream of [current, opening]) stream?.stream.close();
     current = undefined;
     opening = undefined;
@@ -229,20 +258,18 @@ export function createKeyStream(open: OpenListenStream, clock: Clock): KeyStream
 
   return {
     join(key, taker) {
+      if (closed) return () => {};
       const text = key.toString();
-      const member = members.get(text) ?? { key, takers: new Map() };
+      const member = members.get(text) ?? { key, seats: new Set() };
+      const seat: Seat = { taker, state: "waiting" };
       members.set(text, member);
-      member.takers.set(taker, false);
-      if (current?.keys.has(text) === true) {
-        // Later, so that the caller has what it is about to get.
-        clock.schedule(0, () => {
-          if (member.takers.get(taker) !== false || current?.keys.has(text) !== true) return;
-          member.takers.set(taker, true);
-          taker.onLive();
-        });
-      } else scheduleUpdate();
+      member.seats.add(seat);
+      if (isMissing(text)) scheduleUpdate();
+      else scheduleGreet();
       return () => {
-        if (!member.takers.delete(taker) || member.takers.size > 0 || members.get(text) !== member) return;
+        if (seat.state === "left") return;
+        seat.state = "left";
+        if (!member.seats.delete(seat) || member.seats.size > 0 || members.get(text) !== member) return;
         members.delete(text);
         if (members.size === 0) scheduleUpdate();
         else scheduleShrink(shrinkDelayMs);
@@ -252,8 +279,10 @@ export function createKeyStream(open: OpenListenStream, clock: Clock): KeyStream
     // What it has, nobody else waits for; it is replaced when the page wakes up.
     sleep() {},
     close() {
+      closed = true;
+      for (const { seats } of members.values()) for (const seat of seats) seat.state = "left";
       members.clear();
-      closeAll();
+      closeStreams();
     },
   };
 }

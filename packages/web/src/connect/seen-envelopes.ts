@@ -2,33 +2,44 @@
 
 import type { Envelope } from "@wice/core";
 
-export interface SeenEnvelopes<Source> {
-  /** Where an equal envelope came from before; undefined, and remembered from now on, when there was none. */
-  firstFrom(envelope: Envelope, source: Source): Source | undefined;
+export interface SeenEnvelopes {
+  /** False when an equal one was added before. Of too many, the oldest are forgotten. */
+  add(envelope: Envelope): boolean;
   clear(): void;
 }
 
-/** Of more, the oldest are forgotten. */
-const limit = 4_096;
+const most = 4_096;
+const mostBytes = 4_194_304;
 
-const tagBytes = 16;
-
-export function createSeenEnvelopes<Source>(): SeenEnvelopes<Source> {
-  const sources = new Map<string, Source>();
+export function createSeenEnvelopes(): SeenEnvelopes {
+  const bodies = new Map<string, Uint8Array>();
+  let bytes = 0;
+  const forget = (name: string): void => {
+    bytes -= bodies.get(name)?.length ?? 0;
+    bodies.delete(name);
+  };
   return {
-    firstFrom(envelope, source) {
-      const name = nameOf(envelope);
-      const first = sources.get(name);
-      if (first !== undefined) return first;
-      sources.set(name, source);
-      if (sources.size > limit) for (const oldest of sources.keys()) return void sources.delete(oldest);
-      return undefined;
+    add({ sender, recipient, body, nonce }) {
+      const name = `${sender}${recipient}${String.fromCharCode(...nonce)}`;
+      const before = bodies.get(name);
+      // All of the body counts: whoever sees an envelope could publish another with the same beginning, and hide it.
+      if (before !== undefined && isSame(before, body)) return false;
+      forget(name);
+      bodies.set(name, body);
+      bytes += body.length;
+      for (const oldest of bodies.keys()) {
+        if (bodies.size <= most && bytes <= mostBytes) break;
+        forget(oldest);
+      }
+      return true;
     },
-    clear: () => sources.clear(),
+    clear() {
+      bodies.clear();
+      bytes = 0;
+    },
   };
 }
 
-/** The tag of the box stands for its content: nobody but the two peers can make another with the same. */
-function nameOf({ sender, recipient, body, nonce }: Envelope): string {
-  return `${sender}${recipient}${String.fromCharCode(...nonce, ...body.subarray(0, tagBytes))}`;
+function isSame(a: Uint8Array, b: Uint8Array): boolean {
+  return a.length === b.length && a.every((byte, index) => byte === b[index]);
 }
