@@ -6,45 +6,21 @@
  * What tabs tell each other is sealed envelopes and public keys; scripts of the same origin are trusted, as everywhere.
  */
 
-import {
-  type Clock,
-  decodeEnvelope,
-  encodeEnvelope,
-  PublicKey,
-  randomBytes,
-  type Timer,
-  WiceError,
-  type WiceErrorCode,
-} from "@wice/core";
-import { onAbort } from "@wice/core/transport";
+import { type Clock, decodeEnvelope, type PublicKey, randomBytes, type Timer, WiceError } from "@wice/core";
+import { createGuests, type Guests } from "./guests.ts";
 import type { KeyStream, Taker } from "./key-stream.ts";
+import { type Answer, fromPlainError, type Notice, type Request, type TabMessage } from "./tab-messages.ts";
 
-/** How long the leader may take to answer; it does so in an event, which browsers do not delay in background tabs. */
-const answerMs = 3_000;
+/**
+ * How long the leader may take to answer, twice; it does so in an event, which browsers do not delay in background tabs.
+ * Twice, because a tab that was frozen finds its timers due before it reads the answer that has long been there.
+ */
+const answerMs = 1_500;
+const patience = 2;
 /** How often a tab with subscriptions asks whether the leader is there. */
 const pingMs = 15_000;
-
-/** From a tab to the leader. `tab` is the sender. */
-type Request =
-  | { readonly type: "join"; readonly tab: string; readonly ticket: number; readonly key: string }
-  | { readonly type: "leave"; readonly tab: string; readonly ticket: number }
-  | { readonly type: "ping"; readonly tab: string };
-
-/** From the leader to one tab, or to all. */
-type Answer =
-  | { readonly type: "leading"; readonly leader: string }
-  | { readonly type: "here"; readonly to: string }
-  | { readonly type: "live"; readonly to: string; readonly ticket: number }
-  | { readonly type: "envelope"; readonly to: string; readonly ticket: number; readonly bytes: Uint8Array }
-  | { readonly type: "end"; readonly to: string; readonly ticket: number; readonly error: PlainError };
-
-/** A {@link WiceError} as a structured clone keeps it. */
-interface PlainError {
-  readonly code: WiceErrorCode;
-  readonly message: string;
-  readonly retryable: boolean;
-  readonly retryAfterMs: number | undefined;
-}
+/** How long a tab stays that has nothing subscribed: subscriptions that were lost come again soon. */
+const idleMs = 5_000;
 
 /** One subscription of this tab. */
 interface Ticket {
@@ -56,12 +32,23 @@ interface Ticket {
   leave: (() => void) | undefined;
 }
 
-/** What a leader does for another tab. */
-interface Guest {
-  /** What ends each of its tickets. */
-  readonly leaves: Map<number, () => void>;
-  /** Stops waiting for the tab's end. */
-  readonly forget: AbortController;
+/** From the first subscription of this tab until it has had none for a while. */
+interface Presence {
+  readonly tab: string;
+  readonly channel: BroadcastChannel;
+  /** Ends what was asked of the lock manager. */
+  readonly stop: AbortController;
+  /** The lock with our name is ours: whoever leads can see when we are gone. */
+  announced: boolean;
+  /** Waits for the lead. */
+  inLine: boolean;
+}
+
+/** While this tab leads. */
+interface Term {
+  readonly name: string;
+  readonly own: KeyStream;
+  readonly guests: Guests;
 }
 
 /** Whether this platform can do it: secure contexts of browsers can. */
@@ -76,116 +63,146 @@ export function canShare(): boolean {
 export function createSharedKeyStream(name: string, openOwn: () => KeyStream, clock: Clock): KeyStream {
   const { locks } = navigator;
   const tickets = new Map<number, Ticket>();
-  const guests = new Map<string, Guest>();
   let lastNumber = 0;
-  let channel: BroadcastChannel | undefined;
-  /** This tab's name, a new one each time that it has something to subscribe after it had nothing. */
-  let tab = "";
-  /** Ends what this tab asked of the lock manager. */
-  let presence: AbortController | undefined;
-  /** The lock with our name is ours: whoever leads can see when we are gone. */
-  let present = false;
-  /** Waits for the lead. */
-  let inLine = false;
-  let own: KeyStream | undefined;
-  /** Gives the lead up. */
-  let resign: (() => void) | undefined;
-  let ping: Timer | undefined;
-  let deadline: Timer | undefined;
+  let presence: Presence | undefined;
+  let term: Term | undefined;
+  /** Gives the lock back that we lead by. */
+  let release: (() => void) | undefined;
+  /** The term of the leader whose answers count: of two that believe to lead, only one does. */
+  let following: string | undefined;
+  let unanswered = 0;
+  const timers: { ping?: Timer | undefined; deadline?: Timer | undefined; idle?: Timer | undefined } = {};
 
-  const tabLock = (other: string): string => `${name} tab ${other}`;
-  const post = (message: Request | Answer): void => channel?.postMessage(message);
-
-  const start = (): void => {
-    if (channel !== undefined) return;
-    channel = new BroadcastChannel(name);
-    channel.onmessage = ({ data }: MessageEvent<Request | Answer>) => onMessage(data);
-    tab = toHex(randomBytes(8));
-    presence = new AbortController();
-    const { signal } = presence;
-    hold(tabLock(tab), { signal }, async () => {
-      if (signal.aborted) return;
-      present = true;
-      if (own === undefined) askAll();
-      await untilAborted(signal);
+  const schedule = (timer: keyof typeof timers, delayMs: number, callback: () => void): void => {
+    timers[timer] ??= clock.schedule(delayMs, () => {
+      timers[timer] = undefined;
+      callback();
     });
-    lead();
+  };
+  const cancel = (timer: keyof typeof timers): void => {
+    timers[timer]?.cancel();
+    timers[timer] = undefined;
+  };
+
+  const lockOf = (tab: string): string => `${name} tab ${tab}`;
+  const post = (message: TabMessage): void => presence?.channel.postMessage(message);
+
+  const start = (): Presence => {
+    cancel("idle");
+    if (presence !== undefined) return presence;
+    const mine: Presence = {
+      tab: randomName(),
+      channel: new BroadcastChannel(name),
+      stop: new AbortController(),
+      announced: false,
+      inLine: false,
+    };
+    presence = mine;
+    mine.channel.onmessage = ({ data }: MessageEvent<TabMessage>) => onMessage(mine, data);
+    announce(mine);
+    standInLine(mine);
     schedulePing();
+    return mine;
   };
 
   /** Leaves the other tabs alone until there is something to subscribe again. */
   const stop = (): void => {
-    if (channel === undefined) return;
-    stepDown();
-    presence?.abort();
-    present = false;
-    ping?.cancel();
-    deadline?.cancel();
-    ping = undefined;
-    deadline = undefined;
+    if (presence === undefined) return;
+    endTerm();
+    const { channel, stop } = presence;
+    presence = undefined;
+    following = undefined;
+    heardLeader();
+    cancel("ping");
+    cancel("idle");
+    stop.abort();
     channel.close();
-    channel = undefined;
   };
   const stopIfIdle = (): void => {
-    if (tickets.size === 0 && guests.size === 0) stop();
-  };
-
-  const hold = (lock: string, options: LockOptions, held: () => Promise<void>): void => {
-    locks.request(lock, options, held).catch(() => {
-      // Aborted, or taken away by another tab.
-      if (lock === name && own !== undefined) deposed();
+    if (presence === undefined || tickets.size > 0 || (term !== undefined && term.guests.size > 0)) return;
+    schedule("idle", idleMs, () => {
+      if (tickets.size === 0 && (term === undefined || term.guests.size === 0)) stop();
     });
   };
 
-  /** Waits in line for the lead. */
-  const lead = (): void => {
-    if (inLine || presence === undefined) return;
-    inLine = true;
-    const { signal } = presence;
-    hold(name, { signal }, () => {
-      inLine = false;
-      return signal.aborted ? Promise.resolve() : keepLead();
-    });
-    onAbort(signal, () => {
-      inLine = false;
-    });
+  const announce = (mine: Presence): void => {
+    const { signal } = mine.stop;
+    const hold = async (): Promise<void> => {
+      if (signal.aborted) return;
+      mine.announced = true;
+      if (term === undefined) askAll();
+      await new Promise<void>((resolve) => signal.addEventListener("abort", () => resolve(), { once: true }));
+    };
+    locks.request(lockOf(mine.tab), { signal }, hold).catch(() => refused(mine));
   };
-  /** Takes the lead away from a tab that does not answer. */
-  const takeLead = (): void => {
-    const since = presence;
-    hold(name, { steal: true }, () => (presence === since && channel !== undefined ? keepLead() : Promise.resolve()));
-  };
-  const keepLead = (): Promise<void> =>
-    new Promise((resolve) => {
-      resign = resolve;
-      becomeLeader();
-    });
 
-  const becomeLeader = (): void => {
-    deadline?.cancel();
-    deadline = undefined;
-    own = openOwn();
-    post({ type: "leading", leader: tab });
+  const standInLine = (mine: Presence): void => {
+    if (mine.inLine) return;
+    mine.inLine = true;
+    void holdLead(mine, { signal: mine.stop.signal });
+  };
+
+  /** Settles once the lock is ours no longer, or cannot be. */
+  const holdLead = async (mine: Presence, options: LockOptions): Promise<void> => {
+    let giveBack: (() => void) | undefined;
+    const hold = (): Promise<void> | undefined => {
+      if (options.steal !== true) mine.inLine = false;
+      if (presence !== mine) return undefined;
+      return new Promise((resolve) => {
+        // Where we took it from ourselves, the term goes on under the new lock.
+        giveBack = resolve;
+        release = resolve;
+        startTerm(mine);
+      });
+    };
+    try {
+      await locks.request(name, options, hold);
+    } catch {
+      if (giveBack === undefined) refused(mine);
+      else if (giveBack === release) deposed();
+    }
+  };
+
+  /** The platform has locks, and does not let this page have any, as in sandboxed frames: it has a stream of its own. */
+  const refused = (mine: Presence): void => {
+    if (!mine.stop.signal.aborted) startTerm(mine);
+  };
+
+  const startTerm = (mine: Presence): void => {
+    if (presence !== mine || term !== undefined) return;
+    const started: Term = openTerm();
+    term = started;
+    following = undefined;
+    heardLeader();
+    post({ type: "leading", term: started.name });
     loseLive();
-    for (const ticket of tickets.values()) joinOwn(ticket);
+    for (const ticket of [...tickets.values()]) if (term === started && ticket.leave === undefined) joinOwn(ticket);
+    stopIfIdle();
   };
-
-  const stepDown = (): void => {
-    if (own === undefined) return;
+  const openTerm = (): Term => {
+    const termName = randomName();
+    const own = openOwn();
+    const guests = createGuests({ stream: own, term: termName, locks, lockOf, post, onEmpty: stopIfIdle });
+    return { name: termName, own, guests };
+  };
+  const endTerm = (): void => {
+    if (term === undefined) return;
+    const { name: ended, own, guests } = term;
+    term = undefined;
     own.close();
-    own = undefined;
-    for (const { forget } of guests.values()) forget.abort();
-    guests.clear();
-    resign?.();
-    resign = undefined;
+    guests.close();
+    for (const ticket of tickets.values()) ticket.leave = undefined;
+    post({ type: "gone", term: ended });
+    release?.();
+    release = undefined;
   };
 
   /** Another tab thought that we do not answer, and has the lead now. */
   const deposed = (): void => {
-    stepDown();
-    for (const ticket of tickets.values()) ticket.leave = undefined;
+    endTerm();
     loseLive();
-    lead();
+    if (presence === undefined) return;
+    standInLine(presence);
     askAll();
   };
 
@@ -194,122 +211,109 @@ export function createSharedKeyStream(name: string, openOwn: () => KeyStream, cl
     for (const ticket of [...tickets.values()]) if (ticket.live) endTicket(ticket, error);
   };
   const endTicket = (ticket: Ticket, error: WiceError): void => {
-    if (tickets.delete(ticket.number)) ticket.taker.onEnd(error);
+    if (!tickets.delete(ticket.number)) return;
+    ticket.taker.onEnd(error);
     stopIfIdle();
+  };
+  const goLive = (ticket: Ticket): void => {
+    if (ticket.live) return;
+    ticket.live = true;
+    ticket.taker.onLive();
   };
 
   const joinOwn = (ticket: Ticket): void => {
-    ticket.leave = own?.join(ticket.key, {
-      onLive() {
-        ticket.live = true;
-        ticket.taker.onLive();
-      },
+    ticket.leave = term?.own.join(ticket.key, {
+      onLive: () => goLive(ticket),
       onEnvelope: (envelope) => ticket.taker.onEnvelope(envelope),
       onEnd: (error) => endTicket(ticket, error),
     });
   };
 
-  const joinOf = ({ number, key }: Ticket): Request => ({ type: "join", tab, ticket: number, key: key.toString() });
   const ask = (request: Request): void => {
     post(request);
-    deadline ??= clock.schedule(answerMs, () => {
-      deadline = undefined;
-      if (own === undefined && channel !== undefined) takeLead();
-    });
+    schedule("deadline", answerMs, onSilence);
   };
+  const joinOf = ({ tab }: Presence, { number, key }: Ticket): Request => ({
+    type: "join",
+    tab,
+    ticket: number,
+    key: key.toString(),
+  });
   const askAll = (): void => {
-    if (present) for (const ticket of tickets.values()) ask(joinOf(ticket));
+    if (presence?.announced !== true) return;
+    for (const ticket of tickets.values()) ask(joinOf(presence, ticket));
   };
-  const schedulePing = (): void => {
-    ping = clock.schedule(pingMs, () => {
-      if (own === undefined && present) ask({ type: "ping", tab });
+  const askForLeader = (): void => {
+    if (term === undefined && presence?.announced === true) ask({ type: "ping", tab: presence.tab });
+  };
+  const schedulePing = (): void =>
+    schedule("ping", pingMs, () => {
+      askForLeader();
       schedulePing();
     });
-  };
-
-  const onMessage = (message: Request | Answer): void => {
-    if ("tab" in message) {
-      if (own !== undefined) serve(message);
-    } else if (message.type === "leading") {
-      if (own !== undefined || message.leader === tab) return;
-      loseLive();
+  const onSilence = (): void => {
+    if (term !== undefined || presence === undefined) return;
+    unanswered += 1;
+    if (unanswered < patience) {
+      askForLeader();
       askAll();
-    } else if (message.to === tab) {
-      onAnswer(message);
+      return;
     }
+    unanswered = 0;
+    void holdLead(presence, { steal: true });
+  };
+  const heardLeader = (): void => {
+    unanswered = 0;
+    cancel("deadline");
   };
 
-  const onAnswer = (answer: Exclude<Answer, { type: "leading" }>): void => {
-    deadline?.cancel();
-    deadline = undefined;
+  const onMessage = (mine: Presence, message: TabMessage): void => {
+    if (presence !== mine || typeof message !== "object" || message === null) return;
+    if ("tab" in message) term?.guests.serve(message);
+    else if (term !== undefined) return;
+    else if ("to" in message) onAnswer(mine, message);
+    else onNotice(message);
+  };
+
+  const onNotice = (notice: Notice): void => {
+    if (notice.type === "leading") following = notice.term;
+    else if (notice.term === following) following = undefined;
+    else return;
+    heardLeader();
+    loseLive();
+    askAll();
+  };
+
+  const onAnswer = (mine: Presence, answer: Answer): void => {
+    if (answer.to !== mine.tab) return;
+    following ??= answer.term;
+    if (answer.term !== following) return;
+    heardLeader();
     const ticket = answer.type === "here" ? undefined : tickets.get(answer.ticket);
-    if (ticket === undefined || own !== undefined) return;
-    if (answer.type === "live") {
-      ticket.live = true;
-      ticket.taker.onLive();
-    } else if (answer.type === "envelope") {
-      if (ticket.live) ticket.taker.onEnvelope(decodeEnvelope(answer.bytes));
-    } else if (answer.type === "end") {
-      const { code, message, retryable, retryAfterMs } = answer.error;
-      const again = retryAfterMs !== undefined && { retryAfterMs };
-      endTicket(ticket, new WiceError(code, message, { retryable, ...again }));
-    }
-  };
-
-  /** As the leader. */
-  const serve = (request: Request): void => {
-    const to = request.tab;
-    if (request.type !== "leave") post({ type: "here", to });
-    if (request.type === "leave") {
-      const guest = guests.get(to);
-      guest?.leaves.get(request.ticket)?.();
-      guest?.leaves.delete(request.ticket);
-    } else if (request.type === "join") {
-      const guest = guests.get(to) ?? welcome(to);
-      const { ticket } = request;
-      if (guest.leaves.has(ticket) || own === undefined) return;
-      const leave = own.join(PublicKey.parse(request.key), {
-        onLive: () => post({ type: "live", to, ticket }),
-        onEnvelope: (envelope) => post({ type: "envelope", to, ticket, bytes: encodeEnvelope(envelope) }),
-        onEnd({ code, message, retryable, retryAfterMs }) {
-          guest.leaves.delete(ticket);
-          post({ type: "end", to, ticket, error: { code, message, retryable, retryAfterMs } });
-        },
-      });
-      guest.leaves.set(ticket, leave);
-    }
-  };
-
-  const welcome = (other: string): Guest => {
-    const guest: Guest = { leaves: new Map(), forget: new AbortController() };
-    guests.set(other, guest);
-    // Granted when the tab no longer holds it: it has closed, or has nothing subscribed.
-    hold(tabLock(other), { signal: guest.forget.signal }, async () => {
-      if (!guests.delete(other)) return;
-      for (const leave of guest.leaves.values()) leave();
-      stopIfIdle();
-    });
-    return guest;
+    if (ticket === undefined) return;
+    if (answer.type === "live") goLive(ticket);
+    else if (answer.type === "end") endTicket(ticket, fromPlainError(answer.error));
+    else if (answer.type === "envelope" && ticket.live) ticket.taker.onEnvelope(decodeEnvelope(answer.bytes));
   };
 
   return {
     join(key, taker) {
-      start();
+      const mine = start();
       lastNumber += 1;
       const ticket: Ticket = { number: lastNumber, key, taker, live: false, leave: undefined };
       tickets.set(ticket.number, ticket);
-      if (own !== undefined) joinOwn(ticket);
-      else if (present) ask(joinOf(ticket));
+      if (term !== undefined) joinOwn(ticket);
+      else if (mine.announced) ask(joinOf(mine, ticket));
       return () => {
         if (!tickets.delete(ticket.number)) return;
         if (ticket.leave !== undefined) ticket.leave();
-        else post({ type: "leave", tab, ticket: ticket.number });
+        else if (presence !== undefined) post({ type: "leave", tab: presence.tab, ticket: ticket.number });
         stopIfIdle();
       };
     },
     renew() {
-      if (own !== undefined) own.renew();
-      else if (present) ask({ type: "ping", tab });
+      if (term === undefined) askForLeader();
+      else term.own.renew();
     },
     sleep() {
       // A frozen tab answers pings, and its stream brings nothing; it must not lead, nor be next in line.
@@ -326,10 +330,6 @@ export function createSharedKeyStream(name: string, openOwn: () => KeyStream, cl
   };
 }
 
-function toHex(bytes: Uint8Array): string {
-  return Array.from(bytes, (byte) => byte.toString(16).padStart(2, "0")).join("");
-}
-
-function untilAborted(signal: AbortSignal): Promise<void> {
-  return new Promise((resolve) => signal.addEventListener("abort", () => resolve(), { once: true }));
+function randomName(): string {
+  return Array.from(randomBytes(8), (byte) => byte.toString(16).padStart(2, "0")).join("");
 }
