@@ -52,6 +52,12 @@ describe("openKeyStore", () => {
     expect([protection, warning]).toEqual(["memory", expect.stringMatching(/private windows/)]);
   });
 
+  test("does not take a database that fails for one that is not there: the keys may well be in it", async () => {
+    const database = stubIndexedDb();
+    database.openError = new DOMException("written by a newer version", "VersionError");
+    expect(await rejectionOf(openKeyStore())).toMatchObject({ code: "unavailable" });
+  });
+
   test("says so where there is no database at all", async () => {
     expect((await openKeyStore()).protection).toBe("memory");
   });

@@ -71,5 +71,5 @@ function unreachable(where: string, secure: boolean, cause: unknown): WiceError 
 }
 
 function isLoopback(host: string): boolean {
-  return /^(localhost|127\.\d+\.\d+\.\d+|\[::1\])(:\d+)?$/.test(host);
+  return /^(([^.]+\.)*localhost|127\.\d+\.\d+\.\d+|\[::1\])(:\d+)?$/.test(host);
 }

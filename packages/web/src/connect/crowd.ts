@@ -7,9 +7,11 @@
 import { type Clock, WiceError } from "@wice/core";
 
 export interface Crowd {
-  /** Resolves when there is room for one more stream; rejects with `resource-exhausted`, retryable. */
+  /**
+   * Resolves when there is room for our stream; rejects with `resource-exhausted`, retryable. Whoever enters has to leave,
+   * also when refused.
+   */
   enter(): Promise<void>;
-  /** The stream is gone. */
   leave(): void;
 }
 
@@ -19,45 +21,75 @@ const mostStreams = 4;
 /** How long tabs have to answer. It is an event in each, which browsers do not delay in background tabs. */
 const answerMs = 150;
 
-type Word = { readonly type: "who"; readonly asker: number } | { readonly type: "i"; readonly to: number };
+type Word =
+  | { readonly type: "who"; readonly asker: number }
+  | { readonly type: "i"; readonly to: number; readonly from: number };
+
+/** This tab among the others, from its first subscription to the end of its last. */
+interface Place {
+  readonly channel: BroadcastChannel;
+  readonly entered: Promise<void>;
+  /** Ends the wait for answers. */
+  settle(): void;
+}
 
 export function createCrowd(name: string, clock: Clock): Crowd {
   // Only browsers have the limit, pages and workers alike, and these have a location.
   if (globalThis.location === undefined || typeof BroadcastChannel !== "function")
     return { enter: async () => {}, leave() {} };
-  let channel: BroadcastChannel | undefined;
-  let entered: Promise<void> | undefined;
+  let users = 0;
+  let place: Place | undefined;
 
-  const leave = (): void => {
-    channel?.close();
-    channel = undefined;
-    entered = undefined;
-  };
-  const ask = async (): Promise<void> => {
+  const take = (): Place => {
     const me = Math.random();
-    let others = 0;
-    const mine = new BroadcastChannel(name);
-    channel = mine;
-    mine.onmessage = ({ data }: MessageEvent<Word>) => {
-      if (data.type === "i" && data.to === me) others += 1;
-      else if (data.type === "who") mine.postMessage({ type: "i", to: data.asker } satisfies Word);
+    const channel = new BroadcastChannel(name);
+    const others = new Set<number>();
+    let asking = true;
+    channel.onmessage = ({ data }: MessageEvent<Word>) => {
+      if (data.type === "i") {
+        if (data.to === me) others.add(data.from);
+      } else if (!asking || me < data.asker) {
+        channel.postMessage({ type: "i", to: data.asker, from: me } satisfies Word);
+      } else {
+        // Of those that ask at the same time, the smaller number goes first, or all would be refused.
+        others.add(data.asker);
+      }
     };
-    mine.postMessage({ type: "who", asker: me } satisfies Word);
-    await new Promise<void>((resolve) => void clock.schedule(answerMs, resolve));
-    if (others < mostStreams || channel !== mine) return;
-    leave();
-    throw new WiceError(
-      "resource-exhausted",
-      `${others} other tabs use this relay already, and over plain HTTP a browser has no connection left; close some, or use https`,
-      { retryable: true, retryAfterMs: 5_000 },
-    );
+    channel.postMessage({ type: "who", asker: me } satisfies Word);
+    let settle = (): void => {};
+    const answers = new Promise<void>((resolve) => {
+      const timer = clock.schedule(answerMs, resolve);
+      settle = () => {
+        timer.cancel();
+        resolve();
+      };
+    });
+    const entered = answers.then(() => {
+      asking = false;
+      if (others.size < mostStreams) return;
+      channel.close();
+      if (place?.channel === channel) place = undefined;
+      throw new WiceError(
+        "resource-exhausted",
+        `${others.size} other tabs use this relay already, and over plain HTTP a browser has no connection left; close some, or use https`,
+        { retryable: true, retryAfterMs: 5_000 },
+      );
+    });
+    return { channel, entered, settle };
   };
 
   return {
     enter() {
-      entered ??= ask();
-      return entered;
+      users += 1;
+      place ??= take();
+      return place.entered;
     },
-    leave,
+    leave() {
+      users -= 1;
+      if (users > 0 || place === undefined) return;
+      place.channel.close();
+      place.settle();
+      place = undefined;
+    },
   };
 }

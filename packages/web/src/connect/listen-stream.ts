@@ -1,6 +1,6 @@
 /** One `Listen` of a relay: the envelopes for a fixed set of keys, until it ends. */
 
-import { type Envelope, type PublicKey, type Timer, WiceError } from "@wice/core";
+import { type Envelope, encodeEnvelope, type PublicKey, type Timer, WiceError } from "@wice/core";
 import { fromWireEnvelope } from "@wice/core/transport";
 import type { Envelope as WireEnvelope } from "@wice/core/wire";
 import type { ConnectSettings } from "./options.ts";
@@ -35,7 +35,7 @@ export function listenOpener(
   client: RelayClient,
   onMalformed: () => void,
 ): OpenListenStream {
-  const { where, clock, heartbeatMs, subscribeTimeoutMs } = settings;
+  const { where, clock, heartbeatMs, subscribeTimeoutMs, maxEnvelopeBytes } = settings;
   return (keys, handlers) => {
     const abort = new AbortController();
     let live = false;
@@ -58,10 +58,10 @@ export function listenOpener(
         timer = heartbeatMs > 0 ? watchHeartbeats() : undefined;
         handlers.onLive();
       }
-      if (message.contents === undefined && message.sender.length === 0) return;
+      if (abort.signal.aborted || (message.contents === undefined && message.sender.length === 0)) return;
       const envelope = readEnvelope(message);
-      if (envelope === undefined) onMalformed();
-      else if (!abort.signal.aborted) handlers.onEnvelope(envelope);
+      if (envelope === undefined || encodeEnvelope(envelope).length > maxEnvelopeBytes) onMalformed();
+      else handlers.onEnvelope(envelope);
     };
 
     // Counted in looks, not in milliseconds: where a page's timers are slowed down, or stood still while it slept, its

@@ -20,13 +20,14 @@ export interface ConnectClientOptions {
   readonly publishTimeoutMs?: number | undefined;
   /** From a subscribe to the relay's "you are subscribed". Default 30,000: a relay may delay whom it limits. */
   readonly subscribeTimeoutMs?: number | undefined;
-  /** Larger envelopes are refused with `too-large` when published, and end the stream when received. Default 65,536. */
+  /** Larger envelopes are refused with `too-large` when published, dropped and counted when received. Default 65,536. */
   readonly maxEnvelopeBytes?: number | undefined;
   /**
    * All tabs of this origin share one stream of the relay: the tab that holds a Web Lock has it, and hands envelopes to
    * the others. A browser has six connections to a host over HTTP/1.1, and each stream takes one; over HTTP/2 (https)
    * there is no need. Default: for `http:` where the platform has Web Locks and BroadcastChannel, which it has in
-   * secure contexts only; elsewhere a fifth tab is refused with `resource-exhausted`.
+   * secure contexts only; elsewhere a fifth tab is refused with `resource-exhausted`. In a shared
+   * stream the other options are those of the tab that has it.
    */
   readonly shareStream?: boolean | undefined;
   /** Default: the platform's. */

@@ -1,7 +1,7 @@
 /** A relay as an envelope transport, for pages. */
 
 import { type Envelope, type EnvelopeTransport, WiceError } from "@wice/core";
-import { createQueue, onAbort, type Queue } from "@wice/core/transport";
+import { abortable, createQueue, onAbort, type Queue } from "@wice/core/transport";
 import { createCrowd } from "./crowd.ts";
 import { createKeyStream, type KeyStream } from "./key-stream.ts";
 import { listenOpener } from "./listen-stream.ts";
@@ -17,7 +17,7 @@ export interface ConnectTransport extends EnvelopeTransport {
 
 /** What subscriptions dropped so far; it ends nothing. */
 export interface ConnectDropped {
-  /** A relay's or a stranger's fault: no envelopes. */
+  /** A relay's or a stranger's fault: no envelopes, or larger than `maxEnvelopeBytes`. */
   readonly malformed: number;
   /** The application did not read: more than 1,024 envelopes waited, and the oldest went. */
   readonly overflowed: number;
@@ -46,7 +46,7 @@ const queueLimit = 1_024;
  */
 export function createConnectTransport(options: ConnectTransportOptions): ConnectTransport {
   const settings = resolveSettings(options);
-  const { baseUrl, protocol, secure, clock } = settings;
+  const { baseUrl, where, protocol, secure, clock } = settings;
   const closing = new AbortController();
   const dropped = { malformed: 0, overflowed: 0 };
   const client = createRelayClient(settings);
@@ -60,8 +60,8 @@ export function createConnectTransport(options: ConnectTransportOptions): Connec
   const shares = settings.shareStream ?? (!secure && canShare());
   const name = `wice 1 ${protocol} ${baseUrl}`;
   const stream = shares ? createSharedKeyStream(name, openOwn, clock) : openOwn();
-  const crowd = shares || secure ? undefined : createCrowd(name, clock);
-  const queues = new Set<Queue<Envelope>>();
+  // The limit is the browser's, for each host.
+  const crowd = shares || secure ? undefined : createCrowd(`wice 1 streams ${where}`, clock);
   const stopWatching = watchSleep({ onSleep: () => stream.sleep(), onWake: () => stream.renew() });
 
   const check = (signal: AbortSignal | undefined): void => {
@@ -69,15 +69,12 @@ export function createConnectTransport(options: ConnectTransportOptions): Connec
     closing.signal.throwIfAborted();
   };
 
-  const leaveIfIdle = (): void => {
-    if (queues.size === 0) crowd?.leave();
-  };
   const enter = async (signal: AbortSignal | undefined): Promise<void> => {
-    await crowd?.enter();
+    if (crowd === undefined) return;
     try {
-      check(signal);
+      await abortable(abortable(crowd.enter(), signal), closing.signal);
     } catch (error) {
-      leaveIfIdle();
+      crowd.leave();
       throw error;
     }
   };
@@ -87,27 +84,35 @@ export function createConnectTransport(options: ConnectTransportOptions): Connec
 
     async publish(envelope, { signal } = {}) {
       check(signal);
-      const either = signal === undefined ? closing.signal : AbortSignal.any([signal, closing.signal]);
-      return await client.publish(envelope, either);
+      // A signal for this call alone: what the client library leaves on it goes with it.
+      const call = new AbortController();
+      const forgets = [signal, closing.signal].map((each) => onAbort(each, () => call.abort(each?.reason)));
+      try {
+        return await client.publish(envelope, call.signal);
+      } finally {
+        for (const forget of forgets) forget();
+      }
     },
 
     async subscribe(recipient, { signal } = {}) {
       check(signal);
       await enter(signal);
       return await new Promise((resolve, reject) => {
+        const ends: (() => void)[] = [() => crowd?.leave()];
         const queue: Queue<Envelope> = createQueue(queueLimit, () => {
-          forget();
-          leave();
-          queues.delete(queue);
-          leaveIfIdle();
+          for (const end of ends.splice(0)) end();
         });
-        queues.add(queue);
         const iterator = queue[Symbol.asyncIterator]();
         const subscription = {
           [Symbol.asyncIterator]: () => iterator,
           async close() {
             await iterator.return?.();
           },
+        };
+        /** Something may have ended it while it was being made. */
+        const whenOver = (end: () => void): void => {
+          if (ends.length === 0) end();
+          else ends.push(end);
         };
         const leave = stream.join(recipient, {
           onLive: () => resolve(subscription),
@@ -120,16 +125,15 @@ export function createConnectTransport(options: ConnectTransportOptions): Connec
             reject(error);
           },
         });
-        const forgets = [signal, closing.signal].map((each) =>
-          onAbort(each, () => {
-            if (each === closing.signal) queue.end();
-            else queue.fail(each?.reason);
-            reject(each?.reason);
-          }),
-        );
-        const forget = (): void => {
-          for (const each of forgets) each();
-        };
+        whenOver(leave);
+        for (const each of [signal, closing.signal])
+          whenOver(
+            onAbort(each, () => {
+              if (each === closing.signal) queue.end();
+              else queue.fail(each?.reason);
+              reject(each?.reason);
+            }),
+          );
       });
     },
 

@@ -1,5 +1,7 @@
 /** The little of IndexedDB that a key store needs, as promises. */
 
+import { WiceError } from "@wice/core";
+
 export interface KeyRecord {
   readonly name: string;
   /** Kept by the browser as it is: its bytes never pass through a script. */
@@ -19,15 +21,23 @@ export interface KeyDatabase {
 
 const storeName = "keys";
 
-/** Undefined where the platform has no database, or refuses it. */
+/** How browsers say that this page, or this kind of window, gets no database. */
+const refusals: readonly string[] = ["SecurityError", "InvalidStateError", "NotSupportedError"];
+
+/**
+ * Undefined where the platform has no database, or refuses it to this page. Rejects with `unavailable` where it fails: the
+ * keys may well be there.
+ */
 export async function openDatabase(name: string): Promise<KeyDatabase | undefined> {
+  if (globalThis.indexedDB === undefined) return undefined;
   let database: IDBDatabase;
   try {
     const opening = indexedDB.open(name, 1);
     opening.onupgradeneeded = () => opening.result.createObjectStore(storeName, { keyPath: "name" });
     database = await settled(opening);
-  } catch {
-    return undefined;
+  } catch (cause) {
+    if (cause instanceof DOMException && refusals.includes(cause.name)) return undefined;
+    throw new WiceError("unavailable", "the browser's database of keys cannot be opened", { cause });
   }
   // Whoever deletes the database, or opens a newer version, must not have to wait for this page to end.
   database.onversionchange = () => database.close();

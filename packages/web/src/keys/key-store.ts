@@ -62,6 +62,10 @@ export interface StoredKey {
  * from an address that is not local, or an old browser) or no database (some private windows and sandboxed frames),
  * keys are kept in memory, and {@link KeyStore.warning} says so; plain JavaScript for X25519 is loaded only then.
  *
+ * A browser that runs out of space may throw away what a site has stored, keys included, unless the site has asked it not to:
+ * `navigator.storage.persist()`, which some browsers ask the user about. Rejects with `unavailable` where the database fails,
+ * and with the signal's reason.
+ *
  * ```ts
  * const store = await openKeyStore();
  * const key = await store.open("alice");
