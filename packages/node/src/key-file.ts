@@ -48,7 +48,8 @@ export async function readKeyFile(path: string, { signal }: CallOptions = {}): P
 }
 
 /**
- * Writes a private key into a new file that only its owner can read. The file appears whole or not at all.
+ * Writes a private key into a new file that only its owner can read. The file appears whole or not at all, but on file
+ * systems without hard links, where a crash may leave a part of it, which is refused when it is read.
  *
  * Rejects with `invalid-file` where it exists already (it is never overwritten) or cannot be written, and with
  * `unsupported` for a key that cannot leave its place.

@@ -10,14 +10,14 @@ import { checkOther, parsePeer } from "./peer-argument.ts";
 import { openAgents, sessionOptions } from "./session-options.ts";
 import { pipeSession } from "./session-pipe.ts";
 import { reportProgress } from "./session-progress.ts";
-import { caOption, keyOption, relayOption } from "./shared-options.ts";
+import { caOption, keyFileOption, relayOption } from "./shared-options.ts";
 
 export const connect: Command = defineCommand({
   name: "connect",
   summary: "connect to a peer, and carry stdin and stdout",
   positionals: ["PEER"],
   options: {
-    key: keyOption,
+    key: keyFileOption,
     relay: relayOption,
     ...sessionOptions,
     timeout: { value: "SECONDS", help: "how long to wait for the peer (for ever)" },
@@ -25,7 +25,7 @@ export const connect: Command = defineCommand({
   },
   about: [
     "Gets a direct connection with the peer that has the public key PEER, and carries\nstdin to it and what it sends to stdout. It waits for a peer that is not there yet,\nand says on stderr what it waits for.",
-    "The end of stdin ends the session, once the peer has everything. A path that is\nlost is replaced; the relay is only needed to connect.",
+    "The end of stdin ends the session, once the peer has everything; an input that has\nnothing at all (< /dev/null) does not. A path that is lost is replaced; the relay\nis only needed to connect.",
   ],
   examples: [
     "wice listen --key bob.key --relay http://127.0.0.1:8080 > copy",

@@ -10,14 +10,14 @@ import { parsePeer } from "./peer-argument.ts";
 import { openAgents, sessionOptions } from "./session-options.ts";
 import { pipeSession } from "./session-pipe.ts";
 import { reportProgress } from "./session-progress.ts";
-import { caOption, keyOption, relayOption } from "./shared-options.ts";
+import { caOption, keyFileOption, relayOption } from "./shared-options.ts";
 
 export const listen: Command = defineCommand({
   name: "listen",
   summary: "wait for a peer to connect, and carry stdin and stdout",
   positionals: [],
   options: {
-    key: keyOption,
+    key: keyFileOption,
     relay: relayOption,
     allow: {
       value: "PEER",

@@ -13,7 +13,7 @@ import { payloadMessage, protobufMessage } from "./outgoing.ts";
 import { checkOther, parsePeer } from "./peer-argument.ts";
 import { createTally } from "./publish-tally.ts";
 import { type Line, readLines } from "./read-lines.ts";
-import { caOption, keyOption, maxEnvelopeBytesOption, relayOption } from "./shared-options.ts";
+import { caOption, keyFileOption, maxEnvelopeBytesOption, relayOption } from "./shared-options.ts";
 import { UsageError } from "./usage-error.ts";
 
 /** Messages that are under way at a time: enough to fill a slow line, few enough to stop soon after a failure. */
@@ -25,7 +25,7 @@ export const publish: Command = defineCommand({
   summary: "send messages to a peer",
   positionals: ["PEER"],
   options: {
-    key: { ...keyOption, help: "the file that holds our private key; others must not be able\nto read it" },
+    key: keyFileOption,
     relay: relayOption,
     delivered: {
       help: "wait until the peer has taken each message, and fail if it does\nnot; without it, a message is done when the relay has it",

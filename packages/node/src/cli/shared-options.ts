@@ -6,6 +6,13 @@ export const keyOption = {
   help: "the file that holds our private key; others must not be able\nto read it (- reads it from stdin)",
 } as const;
 
+/** Where stdin is taken. */
+export const keyFileOption = {
+  value: "FILE",
+  required: true,
+  help: "the file that holds our private key; others must not be able\nto read it",
+} as const;
+
 export const relayOption = {
   value: "URL",
   required: true,
