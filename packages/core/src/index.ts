@@ -61,7 +61,8 @@ export type {
   ServerError,
 } from "./agent/agent.ts";
 export type { Candidate } from "./agent/candidate.ts";
-export { rtc, type IceServers, type IceServerSource, type RtcOptions } from "./agent/rtc.ts";
+export { rtc, type RtcOptions } from "./agent/rtc.ts";
+export type { IceServers, IceServerSource } from "./agent/ice-servers.ts";
 export type { IceServer, PeerConnectionConfiguration, PeerConnectionLike } from "./agent/rtc-types.ts";
 
 // Errors, time, calls

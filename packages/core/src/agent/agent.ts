@@ -12,7 +12,10 @@ export type AgentName = "rtc" | "datagram";
 
 export interface Agent<Native = unknown> {
   readonly name: AgentName;
-  /** Whether STUN and TURN servers are known: what `explain()` says depends on it. */
+  /**
+   * Whether a TURN server is known: what `explain()` says depends on it. It may change: who knows the servers is asked when
+   * the first connection is made.
+   */
   readonly hasTurn: boolean;
   /** A new connection, which does nothing until it is told. Throws `unsupported` where the platform cannot. */
   connect(options: ConnectionOptions): AgentConnection<Native>;
@@ -23,7 +26,10 @@ export interface ConnectionOptions {
   readonly events: ConnectionEvents;
 }
 
-/** Never called synchronously within a call to the connection, and not after `close`. */
+/**
+ * Never called synchronously within a call to the connection, and not after `close`. What concerns a description is told
+ * after the promise of that has settled, to those who wait for that promise itself.
+ */
 export interface ConnectionEvents {
   /** A candidate of ours, of the credentials with that ufrag. */
   onCandidate(candidate: Candidate, ufrag: string): void;
@@ -65,10 +71,16 @@ export interface AgentDescription {
 
 export interface AgentConnection<Native = unknown> {
   readonly state: ConnectionState;
-  /** The agent's own object: an `RTCPeerConnection`, for media and stats. */
+  /**
+   * The agent's own object: an `RTCPeerConnection`, for media and stats. Throws `unavailable` before the first description
+   * was made.
+   */
   readonly native: Native;
   readonly protection: "dtls" | "sealed" | "none";
-  /** Whether {@link AgentConnection.offer} can restart ICE. Where not, a new connection has to replace this one. */
+  /**
+   * Whether ICE can be restarted, by us or by the peer. Where not, a new connection has to replace this one. It may turn out
+   * with the first restart.
+   */
   readonly canRestart: boolean;
   /**
    * A new offer, which then waits for its answer. `restart` asks for new credentials. Rejects with `unsupported` where
@@ -77,20 +89,23 @@ export interface AgentConnection<Native = unknown> {
   offer(options: { readonly restart: boolean }): Promise<AgentDescription>;
   /**
    * Takes an offer, and answers. An offer of ours that waits is taken back. Rejects with `invalid-message` for what is
-   * no offer, `unsupported` where it cannot take ours back, and `closed`.
+   * no offer, `unsupported` where it cannot take ours back or follow a restart, and `closed`.
    */
   answer(offer: AgentDescription): Promise<AgentDescription>;
   /** Takes the answer to our offer. Rejects with `invalid-message` and `closed`. */
   accept(answer: AgentDescription): Promise<void>;
-  /** Candidates of the peer, of the credentials that were taken last. What ICE does not like is ignored. */
+  /**
+   * Candidates of the peer, of the credentials that were taken last. What ICE does not like is ignored; some may come before
+   * any description, and wait for it.
+   */
   addCandidates(candidates: readonly Candidate[]): void;
   /** No further ones come. */
   endCandidates(): void;
-  /** For messages of the session itself: reliable, in order. */
+  /** For messages of the session itself: reliable, in order. As long as the connection: its own `close` does nothing. */
   readonly control: AgentChannel;
-  /** For the application's: reliable, in order. */
+  /** For the application's, as {@link AgentConnection.control}. */
   readonly main: AgentChannel;
-  /** Throws `unsupported` where the agent has no further channels. */
+  /** Throws `unsupported` where the agent has no further channels, `invalid-argument`, and `closed`. */
   openChannel(label: string, options: ChannelOptions): AgentChannel;
   /** The pair in use, once there is one. */
   selectedPair(): Promise<SelectedPair | undefined>;
@@ -128,7 +143,7 @@ export interface AgentChannel {
   readonly bufferedBytes: number;
   /** Takes the message at once, whatever is buffered. Throws `closed`, and `too-large` above `maxMessageBytes`. */
   send(message: Uint8Array): void;
-  /** Set by whoever owns the channel. */
+  /** Set by whoever owns the channel. Messages wait until there is one for them. */
   handlers: ChannelHandlers;
   /** Lets what is buffered leave first. Idempotent. */
   close(): void;
@@ -139,6 +154,7 @@ export interface ChannelHandlers {
   onMessage?(message: Uint8Array): void;
   /** Less than `lowBytes` is buffered again. */
   onLow?(): void;
+  /** The peer has closed it, or the connection is no more; not after a `close` of our own. */
   onClose?(): void;
 }
 

@@ -7,32 +7,46 @@ import { type DataChannelLike, listen } from "./rtc-types.ts";
 export interface RtcChannel extends AgentChannel {
   /** Takes the data channel, which is made only when the ICE servers are known. */
   bind(channel: DataChannelLike): void;
-  /** Removes what listens, and closes. */
-  release(): void;
+  /** Ends it; `told` says whether its owner hears of it. Idempotent. */
+  end(told: boolean): void;
 }
 
 export interface RtcChannelOptions {
   readonly label: string;
-  readonly id: number;
+  /** Undefined until it is open, where the peers have to agree on it. */
+  readonly id: number | undefined;
   readonly reliable: boolean;
+  /** It lives as long as the connection does. */
+  readonly lasting: boolean;
+  readonly early: EarlyMessages;
   maxMessageBytes(): number;
-  /** It has opened or closed. */
+  /** It has opened or ended. */
   onChange(): void;
 }
 
-/** More than any message that waits for a handler: a channel of the peer's may bring some before it is handed out. */
-const maxEarlyMessages = 1_024;
+/** What has come on all channels of a connection, and that nobody takes yet. */
+export interface EarlyMessages {
+  cost: number;
+  /** More has come than a peer may send: a channel that loses nothing cannot go on. */
+  onOverflow(): void;
+}
 
-export function createRtcChannel({ label, id, reliable, maxMessageBytes, onChange }: RtcChannelOptions): RtcChannel {
+/** Four times what a session lets its peer send before that hears from it. */
+const maxEarlyCost = 16_777_216;
+/** What a message costs beside its bytes. */
+const messageCost = 64;
+
+export function createRtcChannel(options: RtcChannelOptions): RtcChannel {
+  const { label, reliable, lasting, early, maxMessageBytes, onChange } = options;
   let native: DataChannelLike | undefined;
-  let released = false;
-  let number = id;
+  let ended = false;
+  let id = options.id ?? -1;
   let handlers: ChannelHandlers = {};
-  const early: Uint8Array[] = [];
+  const waiting: Uint8Array[] = [];
   const stops: (() => void)[] = [];
 
   const state = (): AgentChannel["state"] => {
-    if (released) return "closed";
+    if (ended) return "closed";
     switch (native?.readyState) {
       case "open":
         return "open";
@@ -46,31 +60,35 @@ export function createRtcChannel({ label, id, reliable, maxMessageBytes, onChang
   const onMessage = ({ data }: { readonly data: unknown }): void => {
     const bytes = bytesOf(data);
     if (bytes === undefined) return;
-    if (handlers.onMessage !== undefined) handlers.onMessage(bytes);
-    else if (early.length < maxEarlyMessages) early.push(bytes);
+    if (handlers.onMessage !== undefined) {
+      handlers.onMessage(bytes);
+      return;
+    }
+    const cost = bytes.length + messageCost;
+    if (early.cost + cost <= maxEarlyCost) {
+      early.cost += cost;
+      waiting.push(bytes);
+    } else if (reliable) early.onOverflow();
   };
   const onOpen = (): void => {
-    if (native?.id !== null && native?.id !== undefined) number = native.id;
+    id = native?.id ?? id;
     onChange();
     handlers.onOpen?.();
   };
-  const onClose = (): void => {
-    release();
-    onChange();
-    handlers.onClose?.();
-  };
-  const release = (): void => {
-    if (released) return;
-    released = true;
+  const end = (told: boolean): void => {
+    if (ended) return;
+    ended = true;
     for (const stop of stops.splice(0)) stop();
     native?.close();
+    if (told) handlers.onClose?.();
+    onChange();
   };
 
   return {
     label,
     reliable,
     get id() {
-      return number;
+      return id;
     },
     get state() {
       return state();
@@ -97,10 +115,17 @@ export function createRtcChannel({ label, id, reliable, maxMessageBytes, onChang
     },
     set handlers(given) {
       handlers = given;
-      if (given.onMessage !== undefined) for (const bytes of early.splice(0)) given.onMessage(bytes);
+      // A handler may set others.
+      while (waiting[0] !== undefined && handlers.onMessage !== undefined) {
+        const bytes = waiting.shift() as Uint8Array;
+        early.cost -= bytes.length + messageCost;
+        handlers.onMessage(bytes);
+      }
     },
-    // A data channel lets what is buffered leave first.
-    close: release,
+    close() {
+      // A data channel lets what is buffered leave first.
+      if (!lasting) end(false);
+    },
     bind(channel) {
       native = channel;
       channel.binaryType = "arraybuffer";
@@ -109,15 +134,14 @@ export function createRtcChannel({ label, id, reliable, maxMessageBytes, onChang
         listen(channel, "open", onOpen),
         listen(channel, "message", onMessage),
         listen(channel, "bufferedamountlow", () => handlers.onLow?.()),
-        listen(channel, "close", onClose),
+        listen(channel, "close", () => end(true)),
       );
-      if (released) release();
     },
-    release,
+    end,
   };
 }
 
-/** A copy or a view of its own; undefined for text, which no peer of ours sends. */
+/** A view that nobody else has; undefined for text, which no peer of ours sends. */
 function bytesOf(data: unknown): Uint8Array | undefined {
   if (data instanceof ArrayBuffer) return new Uint8Array(data);
   if (ArrayBuffer.isView(data)) return new Uint8Array(data.buffer, data.byteOffset, data.byteLength);

@@ -1,213 +1,209 @@
 /** One RTCPeerConnection as a connection of an agent. */
 
-import type { CallOptions } from "../call-options.ts";
-import { isWiceError, WiceError } from "../errors.ts";
-import type {
-  AgentConnection,
-  AgentDescription,
-  ChannelOptions,
-  ConnectionOptions,
-  ConnectionState,
-  SelectedPair,
-} from "./agent.ts";
-import { type Candidate, formatCandidate, parseCandidate } from "./candidate.ts";
-import { createRtcChannel, type RtcChannel } from "./rtc-channel.ts";
-import { type DataChannelLike, type IceServer, listen, type PeerConnectionLike } from "./rtc-types.ts";
+import { WiceError } from "../errors.ts";
+import type { AgentConnection, AgentDescription, ChannelOptions, ConnectionOptions } from "./agent.ts";
+import { type Candidate, formatCandidate } from "./candidate.ts";
+import type { LiveIceServers } from "./ice-servers.ts";
+import { closeQuietly, rollBack } from "./rtc-abilities.ts";
+import { createRtcChannel, type EarlyMessages, type RtcChannel, type RtcChannelOptions } from "./rtc-channel.ts";
+import { hear } from "./rtc-events.ts";
+import { closed, createNegotiations } from "./rtc-negotiations.ts";
+import { initialState, nextState } from "./rtc-state.ts";
+import {
+  type DataChannelLike,
+  type IceServer,
+  listen,
+  type PeerConnectionConfiguration,
+  type PeerConnectionLike,
+} from "./rtc-types.ts";
 import { attributeOf, checkSdp, describeSdp } from "./sdp.ts";
 import { readSelectedPair } from "./selected-pair.ts";
 
 export interface RtcConnectionOptions<Native> extends ConnectionOptions {
-  servers(options: CallOptions): Promise<readonly IceServer[]>;
-  open(servers: readonly IceServer[]): Native;
+  servers: LiveIceServers["current"];
+  configure(servers: readonly IceServer[]): PeerConnectionConfiguration;
+  open(configuration: PeerConnectionConfiguration): Native;
+  canRestart(): boolean;
 }
 
-/** What every implementation takes in one piece, where it does not say. */
+/** What a peer takes that does not say (RFC 8841, section 6.1). */
 const usualMessageBytes = 65_536;
+/** Some say that they take anything. */
 const mostMessageBytes = 262_144;
 
-/** How long a source of ICE servers may take, before we go on with host candidates alone. */
-const serversMs = 5_000;
+/** Of the peer's, that come before its description. */
+const maxHeldCandidates = 64;
 
-interface CandidateEvent {
-  readonly candidate?: { readonly candidate?: string; readonly usernameFragment?: string | null } | null;
-}
+/** When a restart of ICE should have come to something. */
+const confirmMs = 5_000;
+
+/**
+ * In front of the protocol of a channel that may lose messages: `node-datachannel` does not tell that to whom the channel is
+ * opened.
+ */
+const lossyMark = "~";
 
 export function connectRtc<Native extends PeerConnectionLike>(
   options: RtcConnectionOptions<Native>,
 ): AgentConnection<Native> {
   const { events } = options;
   const closing = new AbortController();
+  const negotiations = createNegotiations(closing.signal);
   const stops: (() => void)[] = [];
   const channels = new Set<RtcChannel>();
-  /** What has to wait until the description that it belongs to was handed over. */
-  const held: (() => void)[] = [];
+  const early: EarlyMessages = { cost: 0, onOverflow: () => fail() };
+  const heldCandidates: Candidate[] = [];
   let native: Native | undefined;
-  let opening: Promise<Native> | undefined;
-  let state: ConnectionState = "new";
-  let canRestart = true;
-  let negotiated = false;
+  let servers: readonly IceServer[] = [];
+  let present = initialState;
+  /** False once ICE was restarted and did not find a path, or did not even take new credentials. */
+  let restarts = true;
+  let confirming: unknown;
   let channelsOpen = false;
-  let describing = false;
-  let remoteUfrag = "";
-  let remoteMid = "0";
-  let remoteMost = usualMessageBytes;
+  /** Of our description that was agreed on last. */
+  let agreedUfrag: string | undefined;
+  /** Facts of the peer's description. */
+  let remote: { readonly ufrag: string; readonly mid: string; readonly maxMessageBytes: number } | undefined;
 
   const maxMessageBytes = (): number => {
-    const said = native?.sctp?.maxMessageSize;
-    const most = said === undefined || !(said > 0) ? remoteMost : said;
-    return Math.min(most, mostMessageBytes);
+    const said = [native?.sctp?.maxMessageSize, remote?.maxMessageBytes];
+    // 0 is any size, too.
+    return Math.min(mostMessageBytes, ...said.map((size) => size || mostMessageBytes));
   };
-  const own = (label: string, id: number): RtcChannel => {
-    const channel = createRtcChannel({ label, id, reliable: true, maxMessageBytes, onChange: look });
+  const add = (of: Omit<RtcChannelOptions, "early" | "maxMessageBytes" | "onChange">): RtcChannel => {
+    const onChange = (): void => {
+      if (of.lasting) look();
+      else if (channel.state === "closed") channels.delete(channel);
+    };
+    const channel = createRtcChannel({ ...of, early, maxMessageBytes, onChange });
     channels.add(channel);
     return channel;
   };
-  const look = (): void => {
-    if (native === undefined || state === "closed") return;
-    const next = stateOf(native, [control, main], state);
-    if (next === state) return;
-    state = next;
-    // Whoever answers DTLS with another certificate than the one of the sealed description is not the peer.
-    const forged = next === "failed" && /^(connected|completed)$/.test(native.iceConnectionState);
-    if (!forged) events.onState(next);
-    else
-      events.onState(
-        next,
-        new WiceError("forged", "the certificate on the path is not the one that the peer has named, or DTLS failed"),
-      );
-    if (next === "closed") release();
-  };
-  const control = own("wice", 0);
-  const main = own("data", 1);
+  const control = add({ label: "wice", id: 0, reliable: true, lasting: true });
+  const main = add({ label: "data", id: 1, reliable: true, lasting: true });
 
-  /** Makes the connection once the servers are known. */
-  const open = (): Promise<Native> => {
-    opening ??= (async () => {
-      const servers = await askServers();
-      if (closing.signal.aborted) throw closed();
-      const made = options.open(servers);
-      native = made;
-      canRestart = probeRestart(made);
-      hear(made);
-      return made;
-    })();
-    return opening;
+  const look = (): void => {
+    if (native === undefined || present.state === "closed") return;
+    const { state: before } = present;
+    present = nextState(present, native, [control, main]);
+    const { state, forged } = present;
+    if (state === before) return;
+    if (state === "closed") release(true);
+    events.onState(state, ...(forged ? [new WiceError("forged", forgedText)] : []));
   };
-  /** Before the first offer, and after one of the peer's: libdatachannel makes an offer of its own for them otherwise. */
+  /** It cannot go on, and says so. */
+  const fail = (): void => {
+    present = { ...present, state: "closed" };
+    release(true);
+    events.onState("closed");
+  };
+  const release = (told: boolean): void => {
+    closing.abort();
+    clearTimeout(confirming);
+    for (const stop of stops.splice(0)) stop();
+    for (const channel of [...channels]) channel.end(told);
+    closeQuietly(native);
+  };
+
+  const askServers = (): Promise<readonly IceServer[]> => options.servers(closing.signal, events.onServerError);
+  /** Makes the connection, once the servers are known. */
+  const open = async (): Promise<Native> => {
+    if (native !== undefined) return native;
+    servers = await askServers();
+    if (closing.signal.aborted) throw closed();
+    const pc = make();
+    native = pc;
+    stops.push(
+      hear(pc, { events, tell: negotiations.tell, isNegotiated: () => agreedUfrag !== undefined }),
+      listen(pc, "connectionstatechange", look),
+      listen(pc, "iceconnectionstatechange", look),
+      listen<{ channel: DataChannelLike }>(pc, "datachannel", ({ channel }) => onDataChannel(channel)),
+    );
+    return pc;
+  };
+  const make = (): Native => {
+    try {
+      return options.open(options.configure(servers));
+    } catch (cause) {
+      if (servers.length === 0) throw cause;
+      // Better without them than not at all.
+      const made = options.open(options.configure([]));
+      events.onServerError({ url: "iceServers", code: 701, text: "WebRTC does not take them: are they mistyped?" });
+      return made;
+    }
+  };
+  const canRestart = (): boolean => restarts && options.canRestart();
+  /** Throws `unsupported` where ICE cannot be restarted; else gets servers that are good now, and looks what comes of it. */
+  const prepareRestart = async (pc: Native): Promise<void> => {
+    if (!canRestart()) throw new WiceError("unsupported", cannotRestart);
+    const before = servers;
+    servers = await askServers();
+    if (servers !== before) reconfigure(pc);
+    // Without statistics nothing can be said afterwards.
+    if ((await readSelectedPair(pc)) === undefined || closing.signal.aborted) return;
+    clearTimeout(confirming);
+    confirming = setTimeout(() => void confirmRestart(pc), confirmMs);
+  };
+  const reconfigure = (pc: Native): void => {
+    try {
+      pc.setConfiguration?.(options.configure(servers));
+    } catch {
+      // It goes on with those that it has.
+    }
+  };
+  /** werift makes new credentials, drops the path, and looks for no other. */
+  const confirmRestart = async (pc: Native): Promise<void> => {
+    const pair = await readSelectedPair(pc);
+    if (pair !== undefined || closing.signal.aborted) return;
+    restarts = false;
+    if (present.state !== "connected") return;
+    present = { ...present, state: "failed" };
+    events.onState("failed");
+  };
+
+  const onDataChannel = (data: DataChannelLike): void => {
+    const { label, id, protocol, maxRetransmits, maxPacketLifeTime } = data;
+    const lossy = protocol.startsWith(lossyMark) || (maxRetransmits ?? maxPacketLifeTime ?? null) !== null;
+    const channel = add({ label, id: id ?? undefined, reliable: !lossy, lasting: false });
+    channel.bind(data);
+    events.onChannel(channel);
+  };
+  /** Before our first offer, but after one of the peer's: libdatachannel would make one of its own for them. */
   const openChannels = (pc: Native): void => {
     if (channelsOpen) return;
     channelsOpen = true;
     for (const channel of [control, main])
       channel.bind(pc.createDataChannel(channel.label, { negotiated: true, id: channel.id, ordered: true }));
   };
-  const askServers = async (): Promise<readonly IceServer[]> => {
-    const timeout = AbortSignal.timeout(serversMs);
-    try {
-      return await options.servers({ signal: AbortSignal.any([timeout, closing.signal]) });
-    } catch (error) {
-      if (!closing.signal.aborted) {
-        const text = isWiceError(error) ? error.message : "the ICE servers could not be had";
-        events.onServerError({ url: "iceServers", code: 701, text });
-      }
-      return [];
-    }
-  };
 
-  const hear = (pc: Native): void => {
-    stops.push(
-      listen<CandidateEvent>(pc, "icecandidate", ({ candidate }) => later(() => onCandidate(pc, candidate))),
-      listen(pc, "connectionstatechange", look),
-      listen(pc, "iceconnectionstatechange", look),
-      listen<{ channel: DataChannelLike }>(pc, "datachannel", ({ channel }) => onDataChannel(channel)),
-      listen(pc, "negotiationneeded", () => {
-        if (negotiated && pc.signalingState === "stable") events.onNegotiationNeeded();
-      }),
-      listen<{ url?: string; errorCode?: number; errorText?: string }>(pc, "icecandidateerror", (event) =>
-        events.onServerError({ url: event.url ?? "", code: event.errorCode ?? 0, text: event.errorText ?? "" }),
-      ),
-    );
-  };
-  /** A candidate is of no use to somebody who does not know its credentials yet. */
-  const later = (event: () => void): void => {
-    if (describing) held.push(event);
-    else if (!closing.signal.aborted) event();
-  };
-  const onCandidate = (pc: Native, candidate: CandidateEvent["candidate"]): void => {
-    const line = candidate?.candidate ?? "";
-    const ufrag =
-      candidate?.usernameFragment ??
-      / ufrag (\S+)/.exec(line)?.[1] ??
-      attributeOf(pc.localDescription?.sdp ?? "", "ice-ufrag") ??
-      "";
-    const parsed = line === "" ? undefined : parseCandidate(line);
-    if (parsed !== undefined) events.onCandidate(parsed, ufrag);
-    else if (line === "") events.onCandidatesComplete(ufrag);
-  };
-  const onDataChannel = (channel: DataChannelLike): void => {
-    const { maxRetransmits, maxPacketLifeTime } = channel;
-    const reliable = (maxRetransmits ?? null) === null && (maxPacketLifeTime ?? null) === null;
-    const made = createRtcChannel({
-      label: channel.label,
-      id: channel.id ?? 0,
-      reliable,
-      maxMessageBytes,
-      onChange: () => made.state === "closed" && channels.delete(made),
-    });
-    channels.add(made);
-    made.bind(channel);
-    events.onChannel(made);
-  };
-
-  /** Runs one negotiation after the other. What it resolves to is handed over before its candidates are. */
-  let last: Promise<unknown> = Promise.resolve();
-  const negotiate = <T>(work: (pc: Native) => Promise<T>): Promise<T> =>
-    new Promise<T>((resolve, reject) => {
-      last = last.then(async () => {
-        describing = true;
-        try {
-          if (closing.signal.aborted) throw closed();
-          const result = await work(await open());
-          if (closing.signal.aborted) throw closed();
-          resolve(result);
-        } catch (error) {
-          reject(closing.signal.aborted ? closed() : asFailure(error));
-        }
-        // After whoever waits for the promise.
-        queueMicrotask(() => {
-          describing = false;
-          for (const event of held.splice(0)) if (!closing.signal.aborted) event();
-        });
-      });
-    });
-  const localDescription = (pc: Native): AgentDescription => describeSdp(pc.localDescription?.sdp ?? "");
-  const takeRemote = async (pc: Native, type: "offer" | "answer", { sdp, ufrag }: AgentDescription): Promise<void> => {
-    checkSdp(sdp);
+  const describe = (pc: Native): AgentDescription => describeSdp(pc.localDescription?.sdp ?? "");
+  const takeRemote = async (pc: Native, type: "offer" | "answer", sdp: string): Promise<void> => {
     try {
       await pc.setRemoteDescription({ type, sdp });
     } catch (cause) {
       throw new WiceError("invalid-message", `the peer's ${type} cannot be taken`, { cause });
     }
-    remoteUfrag = ufrag;
-    remoteMid = attributeOf(sdp, "mid") ?? "0";
-    remoteMost = Number(attributeOf(sdp, "max-message-size") ?? usualMessageBytes) || usualMessageBytes;
+    remote = {
+      ufrag: attributeOf(sdp, "ice-ufrag") ?? "",
+      mid: attributeOf(sdp, "mid") ?? "0",
+      maxMessageBytes: Number(attributeOf(sdp, "max-message-size") ?? usualMessageBytes),
+    };
+    for (const candidate of heldCandidates.splice(0)) addCandidate(candidate);
   };
-
-  const addCandidate = (candidate: string): void => {
+  const addCandidate = (candidate: Candidate): void => {
+    if (remote === undefined) {
+      if (heldCandidates.length < maxHeldCandidates) heldCandidates.push(candidate);
+      return;
+    }
+    const { ufrag: usernameFragment, mid: sdpMid } = remote;
+    const line = { candidate: formatCandidate(candidate), sdpMid, sdpMLineIndex: 0, usernameFragment };
     // What ICE does not like is the peer's mistake, or of credentials that are no more.
-    const line = { candidate, sdpMid: remoteMid, sdpMLineIndex: 0, usernameFragment: remoteUfrag };
-    Promise.resolve(native?.addIceCandidate(line)).catch(() => {});
-  };
-  const release = (): void => {
-    closing.abort();
-    for (const stop of stops.splice(0)) stop();
-    for (const channel of channels) channel.release();
-    channels.clear();
-    native?.close();
+    native?.addIceCandidate(line).catch(() => {});
   };
 
   return {
     get state() {
-      return state;
+      return present.state;
     },
     get native() {
       if (native === undefined) throw new WiceError("unavailable", "there is no connection yet", { retryable: true });
@@ -215,118 +211,89 @@ export function connectRtc<Native extends PeerConnectionLike>(
     },
     protection: "dtls",
     get canRestart() {
-      return canRestart;
+      return canRestart();
     },
     offer: ({ restart }) =>
-      negotiate(async (pc) => {
-        if (restart && !canRestart) throw new WiceError("unsupported", "this implementation cannot restart ICE");
+      negotiations.run(async () => {
+        const pc = await open();
+        if (restart) await prepareRestart(pc);
         openChannels(pc);
         const { sdp = "" } = await pc.createOffer(restart ? { iceRestart: true } : {});
         await pc.setLocalDescription({ type: "offer", sdp });
-        return localDescription(pc);
+        const offer = describe(pc);
+        restarts &&= !restart || offer.ufrag !== agreedUfrag;
+        if (restart && !restarts) throw new WiceError("unsupported", cannotRestart);
+        return offer;
       }),
-    answer: (offer) =>
-      negotiate(async (pc) => {
+    answer: ({ sdp: offer }) =>
+      negotiations.run(async () => {
+        checkSdp(offer);
+        const pc = await open();
         if (pc.signalingState === "have-local-offer") await rollBack(pc);
+        const isRestart = remote !== undefined && remote.ufrag !== attributeOf(offer, "ice-ufrag");
+        if (isRestart) await prepareRestart(pc);
         await takeRemote(pc, "offer", offer);
         openChannels(pc);
         const { sdp = "" } = await pc.createAnswer();
         await pc.setLocalDescription({ type: "answer", sdp });
-        negotiated = true;
-        return localDescription(pc);
+        const answer = describe(pc);
+        if (!isRestart && agreedUfrag !== undefined && answer.ufrag !== agreedUfrag)
+          throw new WiceError("unsupported", "this WebRTC implementation did not take back all of an offer");
+        agreedUfrag = answer.ufrag;
+        return answer;
       }),
-    accept: (answer) =>
-      negotiate(async (pc) => {
-        await takeRemote(pc, "answer", answer);
-        negotiated = true;
+    accept: ({ sdp: answer }) =>
+      negotiations.run(async () => {
+        checkSdp(answer);
+        if (native?.signalingState !== "have-local-offer")
+          throw new WiceError("invalid-message", "the peer answers an offer that nobody made");
+        await takeRemote(native, "answer", answer);
+        agreedUfrag = describe(native).ufrag;
       }),
-    addCandidates(candidates: readonly Candidate[]) {
-      for (const candidate of candidates) addCandidate(formatCandidate(candidate));
+    addCandidates(candidates) {
+      if (!closing.signal.aborted) for (const candidate of candidates) addCandidate(candidate);
     },
+    // WebRTC waits for candidates that only the path reveals in any case.
     endCandidates() {},
     control,
     main,
-    openChannel(label, { ordered = true, maxRetransmits, maxPacketLifeTimeMs, protocol }: ChannelOptions) {
+    openChannel(label, channelOptions) {
       if (native === undefined || closing.signal.aborted) throw closed();
-      const init = {
-        ordered,
-        ...(maxRetransmits !== undefined && { maxRetransmits }),
-        ...(maxPacketLifeTimeMs !== undefined && { maxPacketLifeTime: maxPacketLifeTimeMs }),
-        ...(protocol !== undefined && { protocol }),
-      };
-      const reliable = maxRetransmits === undefined && maxPacketLifeTimeMs === undefined;
+      const init = channelInit(channelOptions);
       let data: DataChannelLike;
       try {
         data = native.createDataChannel(label, init);
       } catch (cause) {
         throw new WiceError("invalid-argument", "no channel can be opened with these options", { cause });
       }
-      const made = createRtcChannel({
-        ...{ label, id: data.id ?? -1, reliable, maxMessageBytes },
-        onChange: () => made.state === "closed" && channels.delete(made),
-      });
-      channels.add(made);
-      made.bind(data);
-      return made;
+      const channel = add({ label, id: data.id ?? undefined, reliable: !isLossy(channelOptions), lasting: false });
+      channel.bind(data);
+      return channel;
     },
-    async selectedPair(): Promise<SelectedPair | undefined> {
-      return native === undefined || closing.signal.aborted ? undefined : readSelectedPair(native);
-    },
+    selectedPair: async () => (native === undefined || closing.signal.aborted ? undefined : readSelectedPair(native)),
     close() {
-      if (state === "closed") return;
-      state = "closed";
-      release();
+      if (closing.signal.aborted) return;
+      present = { ...present, state: "closed" };
+      release(false);
     },
   };
 }
 
-function closed(): WiceError {
-  return new WiceError("closed", "the connection is closed");
+const forgedText = "the certificate on the path is not the one that the peer's description names, or DTLS failed";
+const cannotRestart = "this WebRTC implementation cannot restart ICE";
+
+function isLossy({ maxRetransmits, maxPacketLifeTimeMs }: ChannelOptions): boolean {
+  return maxRetransmits !== undefined || maxPacketLifeTimeMs !== undefined;
 }
 
-function asFailure(error: unknown): unknown {
-  return isWiceError(error)
-    ? error
-    : new WiceError("unsupported", "the WebRTC implementation failed", { cause: error });
-}
-
-/**
- * Whether ICE can be restarted. On a connection that has negotiated nothing yet `restartIce` has nothing to restart, so that
- * asking costs nothing; who cannot do it throws.
- */
-function probeRestart(pc: PeerConnectionLike): boolean {
-  try {
-    const { restartIce } = pc as { restartIce?: () => void };
-    restartIce?.call(pc);
-    return restartIce !== undefined;
-  } catch {
-    return false;
-  }
-}
-
-/** Takes our offer back. Some implementations ignore that. */
-async function rollBack(pc: PeerConnectionLike): Promise<void> {
-  const cannot = "this implementation cannot take an offer back";
-  try {
-    await pc.setLocalDescription({ type: "rollback" });
-  } catch (cause) {
-    throw new WiceError("unsupported", cannot, { cause });
-  }
-  if (pc.signalingState !== "stable") throw new WiceError("unsupported", cannot);
-}
-
-function stateOf(pc: PeerConnectionLike, channels: readonly RtcChannel[], before: ConnectionState): ConnectionState {
-  if (channels.some((channel) => channel.state === "closed")) return "closed";
-  switch (pc.connectionState) {
-    case "closed":
-      return "closed";
-    case "failed":
-      return "failed";
-    case "disconnected":
-      return before === "new" ? "new" : "disconnected";
-    case "connected":
-      return channels.every((channel) => channel.state === "open") ? "connected" : before;
-    default:
-      return before;
-  }
+function channelInit(options: ChannelOptions): NonNullable<Parameters<PeerConnectionLike["createDataChannel"]>[1]> {
+  const { ordered = true, maxRetransmits, maxPacketLifeTimeMs, protocol = "" } = options;
+  if (maxRetransmits !== undefined && maxPacketLifeTimeMs !== undefined)
+    throw new WiceError("invalid-argument", "maxRetransmits and maxPacketLifeTimeMs exclude each other");
+  return {
+    ordered,
+    protocol: isLossy(options) ? lossyMark + protocol : protocol,
+    ...(maxRetransmits !== undefined && { maxRetransmits }),
+    ...(maxPacketLifeTimeMs !== undefined && { maxPacketLifeTime: maxPacketLifeTimeMs }),
+  };
 }

@@ -3,22 +3,22 @@
 export interface PeerConnectionLike extends EventSource {
   readonly localDescription: SessionDescriptionLike | null | undefined;
   readonly signalingState: string;
-  readonly connectionState: string;
+  /** Old implementations do not have it. */
+  readonly connectionState?: string | undefined;
   readonly iceConnectionState: string;
-  readonly sctp?: { readonly maxMessageSize: number } | null | undefined;
+  readonly iceGatheringState: string;
+  readonly sctp?: { readonly maxMessageSize: number | null } | null | undefined;
   createDataChannel(label: string, init: DataChannelInit): DataChannelLike;
   createOffer(options?: { iceRestart?: boolean }): Promise<SessionDescriptionLike>;
   createAnswer(): Promise<SessionDescriptionLike>;
   setLocalDescription(description: { type: "offer" | "answer" | "rollback"; sdp?: string }): Promise<unknown>;
   setRemoteDescription(description: { type: "offer" | "answer"; sdp: string }): Promise<unknown>;
-  addIceCandidate(candidate: {
-    candidate: string;
-    sdpMid?: string | null;
-    sdpMLineIndex?: number | null;
-    usernameFragment?: string | null;
-  }): Promise<unknown>;
+  addIceCandidate(candidate: IceCandidateInit): Promise<unknown>;
+  setConfiguration?(configuration: PeerConnectionConfiguration): void;
+  restartIce?(): unknown;
   getStats(): Promise<{ forEach(visit: (report: never) => void): void }>;
-  close(): void;
+  /** Some return a promise. */
+  close(): unknown;
 }
 
 export interface SessionDescriptionLike {
@@ -26,10 +26,17 @@ export interface SessionDescriptionLike {
   readonly sdp?: string | undefined;
 }
 
+interface IceCandidateInit {
+  candidate: string;
+  sdpMid?: string | null;
+  sdpMLineIndex?: number | null;
+  usernameFragment?: string | null;
+}
+
 export interface DataChannelLike extends EventSource {
   readonly label: string;
+  readonly protocol: string;
   readonly id: number | null;
-  readonly ordered: boolean;
   readonly maxRetransmits?: number | null | undefined;
   readonly maxPacketLifeTime?: number | null | undefined;
   readonly readyState: string;

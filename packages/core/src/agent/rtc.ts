@@ -1,38 +1,30 @@
 /** ICE, DTLS and data channels by WebRTC: the browser's, or any implementation with its API. */
 
-import type { CallOptions } from "../call-options.ts";
 import { WiceError } from "../errors.ts";
 import type { Agent } from "./agent.ts";
+import { createIceServers, type IceServerSource } from "./ice-servers.ts";
+import { canRestartIce, configuration } from "./rtc-abilities.ts";
 import { connectRtc } from "./rtc-connection.ts";
 import type { IceServer, PeerConnectionConfiguration, PeerConnectionLike } from "./rtc-types.ts";
 
 export interface RtcOptions<Native extends PeerConnectionLike = PeerConnectionLike> {
   /** Default: the platform's. Node has none: inject that of `node-datachannel/polyfill`, for example. */
-  readonly RTCPeerConnection?: (new (configuration: PeerConnectionConfiguration) => Native) | undefined;
+  readonly RTCPeerConnection?: RtcConstructor<Native> | undefined;
   /**
-   * STUN and TURN servers, or who knows them: asked again before they expire, and before ICE restarts. Default none: peers
-   * then find each other within a network, and wherever addresses are public.
+   * STUN and TURN servers, or who knows them: asked again before they expire. Default none: peers then find each other
+   * within a network, and wherever addresses are public.
    */
   readonly iceServers?: readonly IceServer[] | IceServerSource | undefined;
   /** `"relay"` hides our addresses behind a TURN server. Default `"all"`. */
   readonly iceTransportPolicy?: "all" | "relay" | undefined;
 }
 
-export type IceServerSource = (options: CallOptions) => Promise<IceServers>;
-
-export interface IceServers {
-  readonly servers: readonly IceServer[];
-  /** When the credentials end, as `Date.now()` counts. Default: never. */
-  readonly expiresAtMs?: number | undefined;
-}
-
-/** Credentials that end within this time are not used for anything new. */
-const marginMs = 60_000;
+type RtcConstructor<Native> = new (configuration: PeerConnectionConfiguration) => Native;
 
 /**
  * An agent over WebRTC. Sessions of it have data channels and DTLS, and media where the implementation has them.
  *
- * Where there is no implementation, `createPeer` says so when it connects (`no-agent`).
+ * Where there is no implementation, nothing fails before a connection is wanted (`unsupported`).
  *
  * ```ts
  * const peer = createPeer({ privateKey, backend, agents: [rtc({ iceServers: [{ urls: "stun:stun.example.org" }] })] });
@@ -42,42 +34,40 @@ export function rtc<Native extends PeerConnectionLike = PeerConnectionLike>(
   options: RtcOptions<Native> = {},
 ): Agent<Native> {
   const { iceServers = [], iceTransportPolicy = "all" } = options;
-  let known: IceServers | undefined = typeof iceServers === "function" ? undefined : { servers: iceServers };
-
-  const servers = async (callOptions: CallOptions): Promise<readonly IceServer[]> => {
-    const { expiresAtMs = Number.POSITIVE_INFINITY } = known ?? {};
-    if (typeof iceServers === "function" && (known === undefined || expiresAtMs - marginMs < Date.now()))
-      known = await iceServers(callOptions);
-    return known?.servers ?? [];
-  };
+  const servers = createIceServers(iceServers);
+  let canRestart: boolean | undefined;
 
   return {
     name: "rtc",
     get hasTurn() {
-      return (known?.servers ?? []).some(({ urls }) => [urls].flat().some((url) => /^turns?:/.test(url)));
+      return servers.hasTurn;
     },
     connect(connectionOptions) {
-      const Implementation =
-        options.RTCPeerConnection ??
-        (globalThis as { RTCPeerConnection?: new (configuration: PeerConnectionConfiguration) => Native })
-          .RTCPeerConnection;
-      if (Implementation === undefined) {
-        throw new WiceError(
-          "unsupported",
-          'this platform has no RTCPeerConnection; in Node, install node-datachannel and give rtc({ RTCPeerConnection }) that of "node-datachannel/polyfill"',
-        );
-      }
+      const Implementation = options.RTCPeerConnection ?? findConstructor<Native>();
       return connectRtc<Native>({
         ...connectionOptions,
-        servers,
-        open: (iceServerList) =>
-          new Implementation({
-            iceServers: iceServerList.map((server) => ({ ...server })),
-            iceTransportPolicy,
-            bundlePolicy: "max-bundle",
-            rtcpMuxPolicy: "require",
-          }),
+        servers: servers.current,
+        configure: (list) => ({ ...configuration, iceTransportPolicy, iceServers: list.map(copyServer) }),
+        open: (given) => new Implementation(given),
+        canRestart() {
+          canRestart ??= canRestartIce(Implementation);
+          return canRestart;
+        },
       });
     },
   };
+}
+
+function findConstructor<Native>(): RtcConstructor<Native> {
+  const { RTCPeerConnection: found } = globalThis as { RTCPeerConnection?: RtcConstructor<Native> };
+  if (found !== undefined) return found;
+  throw new WiceError(
+    "unsupported",
+    'this platform has no RTCPeerConnection; in Node, install node-datachannel and give rtc({ RTCPeerConnection }) that of "node-datachannel/polyfill"',
+  );
+}
+
+/** Some implementations change what they are given. */
+function copyServer({ urls, ...credentials }: IceServer): IceServer {
+  return { ...credentials, urls: [urls].flat() };
 }

@@ -3,6 +3,9 @@
 import { WiceError } from "../errors.ts";
 import type { AgentDescription } from "./agent.ts";
 
+/** Far above what any number of tracks needs. */
+const maxSdpLength = 65_536;
+
 /** What a connection says of itself: candidates travel apart from it. */
 export function describeSdp(sdp: string): AgentDescription {
   const stripped = sdp
@@ -15,11 +18,10 @@ export function describeSdp(sdp: string): AgentDescription {
 /** Throws `invalid-message` for what cannot be the description of a peer with data channels over DTLS. */
 export function checkSdp(sdp: string): void {
   const fine =
+    sdp.length <= maxSdpLength &&
     /^v=0\r?\n/.test(sdp) &&
     /^m=application \d+ \S*DTLS\/SCTP/m.test(sdp) &&
-    attributeOf(sdp, "fingerprint") !== undefined &&
-    attributeOf(sdp, "ice-ufrag") !== undefined &&
-    attributeOf(sdp, "ice-pwd") !== undefined;
+    ["fingerprint", "ice-ufrag", "ice-pwd"].every((name) => attributeOf(sdp, name) !== undefined);
   if (!fine) throw new WiceError("invalid-message", "the peer's description is no SDP with a data channel");
 }
 

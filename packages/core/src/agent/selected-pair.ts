@@ -22,8 +22,13 @@ export async function readSelectedPair(pc: PeerConnectionLike): Promise<Selected
   const local = endOf(reports.get(String(pair?.localCandidateId)));
   const remote = endOf(reports.get(String(pair?.remoteCandidateId)));
   if (pair === undefined || local === undefined || remote === undefined) return undefined;
-  const seconds = pair.currentRoundTripTime;
-  return { local, remote, roundTripMs: typeof seconds === "number" ? 1_000 * seconds : undefined };
+  return { local, remote, roundTripMs: millisecondsOf(pair.currentRoundTripTime) };
+}
+
+/** The standard gives seconds, with a fraction; `node-datachannel` gives whole milliseconds. */
+function millisecondsOf(time: unknown): number | undefined {
+  if (typeof time !== "number") return undefined;
+  return Number.isInteger(time) ? time : 1_000 * time;
 }
 
 function endOf(report: Report | undefined): SelectedPair["local"] | undefined {

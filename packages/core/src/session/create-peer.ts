@@ -11,14 +11,15 @@ import { createLruMap } from "../lru-map.ts";
 import { PublicKey } from "../public-key.ts";
 import { readDescription } from "./description.ts";
 import { drivePeering, type PeeringDriver } from "./drive-peering.ts";
-import { createFacts, explain, type Verdict } from "./explain.ts";
+import { createFacts, explain } from "./explain.ts";
 import type { Peer, PeerOptions, PeerStatus } from "./peer.ts";
+import type { Welcome } from "./peering-state.ts";
 import type { Session } from "./session.ts";
 
 const incomingLimit = 64;
 const statusLimit = 256;
-/** Peers whose last word is remembered, for `explain`, when nothing goes on with them any more. */
-const maxRemembered = 256;
+/** Peers that nothing goes on with, of whom we still know what was: for `explain`, and for those who did not hear the end. */
+const maxResting = 256;
 
 /** The subscription of one sender's messages, or of anybody's. */
 interface Ear {
@@ -46,9 +47,8 @@ export function createPeer<Native>(options: PeerOptions<Native>): Peer<Native> {
     throw new WiceError("invalid-argument", "reconnectMs and reconnectIncomingMs are numbers of milliseconds from 0");
   const drivers = new Map<string, PeeringDriver>();
   const ears = new Map<string, Ear>();
-  const remembered = createLruMap<string, Verdict>(() => maxRemembered);
+  const resting = createLruMap<string, PeeringDriver>(() => maxResting);
   const observers = new Set<Queue<PeerStatus>>();
-  const partings = new Set<Promise<void>>();
   const incoming: Queue<Session> = createQueue(incomingLimit);
   const anybody = PublicKey.any.toString();
   let closed: Promise<void> | undefined;
@@ -59,27 +59,27 @@ export function createPeer<Native>(options: PeerOptions<Native>): Peer<Native> {
 
   const driverOf = (key: PublicKey): PeeringDriver => {
     const text = key.toString();
-    const found = drivers.get(text);
-    if (found !== undefined) return found;
+    const found = drivers.get(text) ?? resting.get(text);
+    resting.delete(text);
+    const made = found ?? drive(key, text);
+    drivers.set(text, made);
+    return made;
+  };
+  const drive = (key: PublicKey, text: string): PeeringDriver => {
     const made = drivePeering({
       ...{ pair: { ours: privateKey, theirs: key }, backend, agents, clock, random, reconnectMs, reconnectIncomingMs },
       listening: () => hear(accept === undefined ? key : PublicKey.any).then(() => {}),
       onIncoming(session) {
         if (!incoming.push(session)) void session.close({ reason: "busy", drainMs: 0 });
       },
-      onParting(parting) {
-        partings.add(parting);
-        void parting.then(() => partings.delete(parting));
-      },
       onEntry: (entry) => tell({ type: "peer", key, ...entry }),
       onIdle() {
         if (drivers.get(text) !== made) return;
         drivers.delete(text);
-        remembered.set(text, made.explain());
+        resting.set(text, made);
         if (accept === undefined) deafen(text);
       },
     });
-    drivers.set(text, made);
     return made;
   };
 
@@ -119,13 +119,14 @@ export function createPeer<Native>(options: PeerOptions<Native>): Peer<Native> {
     if (message.session === undefined || instance === undefined) return;
     const description = readDescription(message.session);
     if (description === undefined) return;
-    const known = drivers.get(sender.toString());
-    const accepted = welcome(sender);
-    if (known === undefined && accepted === "no") return;
-    if (known === undefined && drivers.size >= maxPeers) return;
-    (known ?? driverOf(sender)).receive(instance, description, accepted);
+    const text = sender.toString();
+    const welcome = welcomeOf(sender);
+    if (!drivers.has(text)) {
+      if (drivers.size >= maxPeers || (welcome === "no" && resting.get(text) === undefined)) return;
+    }
+    driverOf(sender).receive(instance, description, welcome);
   };
-  const welcome = (key: PublicKey): "yes" | "no" | "tell" => {
+  const welcomeOf = (key: PublicKey): Welcome => {
     try {
       const answer = accept?.(key) ?? false;
       return answer === "tell" ? "tell" : answer === true ? "yes" : "no";
@@ -177,7 +178,7 @@ export function createPeer<Native>(options: PeerOptions<Native>): Peer<Native> {
         .flatMap(([, driver]) => driver.sessions()),
     explain(key) {
       const text = key.toString();
-      return drivers.get(text)?.explain() ?? remembered.get(text) ?? explain(createFacts(false));
+      return (drivers.get(text) ?? resting.get(text))?.explain() ?? explain(createFacts(false));
     },
     status() {
       const observer: Queue<PeerStatus> = createQueue(statusLimit, () => observers.delete(observer));
@@ -189,8 +190,9 @@ export function createPeer<Native>(options: PeerOptions<Native>): Peer<Native> {
       closed ??= (async () => {
         stopWatching?.();
         await backendStatus.return?.();
-        await Promise.all([...drivers.values()].map((driver) => driver.close("the peer was closed")));
-        await Promise.all(partings);
+        // Of those that rest, the last words may be under way.
+        const all = [...drivers.values(), ...resting.values()];
+        await Promise.all(all.map((driver) => driver.close("the peer was closed")));
         for (const text of [...ears.keys()]) deafen(text);
         incoming.end();
         for (const observer of [...observers]) observer.end();

@@ -9,6 +9,7 @@ import {
   SessionDescription_CloseSchema,
   SessionDescription_ReceivedSchema,
   SessionDescriptionSchema,
+  SessionDescription_Close_Cause as WireCause,
   SessionDescription_Kind as WireKind,
 } from "../gen/wice/v1/message_pb.ts";
 
@@ -28,8 +29,10 @@ export interface Description extends AgentDescription {
   readonly agents: readonly AgentName[];
   /** What the sender has of the recipient's. */
   readonly received: Received | undefined;
-  /** The sender has ended the session, for this reason. */
-  readonly close: string | undefined;
+  /** The sender has ended the session. */
+  readonly close: Close | undefined;
+  /** The sender does not know that the recipient has all of this. */
+  readonly answerWanted: boolean;
 }
 
 /** How far somebody has got with the other side's descriptions. */
@@ -40,18 +43,35 @@ export interface Received {
   readonly candidates: number;
 }
 
+/** An orderly end. */
+export interface Close {
+  readonly cause: CloseCause;
+  /** The application's words. */
+  readonly reason: string;
+}
+
+/**
+ * - `done`: the application wanted it;
+ * - `other-instance`: another instance of the recipient's key was taken;
+ * - `declined`: the sender does not talk to the recipient;
+ * - `gone`: the sender has no such session, or not any more. Another one may be had.
+ */
+export type CloseCause = "done" | "other-instance" | "declined" | "gone";
+
 /** More are ignored: no honest peer has so many addresses, and each costs a check for each of ours. */
 export const maxCandidates = 64;
 
 const sessionIdBytes = 16;
-const maxSdpLength = 32_768;
+/** As large as envelopes are. */
+const maxSdpLength = 65_536;
 const maxReasonLength = 128;
 
 export function writeDescription(description: Description): SessionDescription {
-  const { sessionId, kind, epoch, sdp, ufrag, pwd, candidatesComplete, agents, received, close } = description;
+  const { sessionId, kind, epoch, sdp, ufrag, pwd, candidatesComplete, agents, received } = description;
+  const { close, answerWanted } = description;
   return create(SessionDescriptionSchema, {
     epoch: BigInt(epoch),
-    ...{ ufrag, pwd, sdp, candidatesComplete },
+    ...{ ufrag, pwd, sdp, candidatesComplete, answerWanted },
     candidates: description.candidates.map(writeCandidate),
     sessionId: fromHex(sessionId) ?? new Uint8Array(),
     kind: wireKinds[kind],
@@ -65,7 +85,9 @@ export function writeDescription(description: Description): SessionDescription {
         candidates: received.candidates,
       }),
     }),
-    ...(close !== undefined && { close: create(SessionDescription_CloseSchema, { reason: close }) }),
+    ...(close !== undefined && {
+      close: create(SessionDescription_CloseSchema, { reason: close.reason, cause: wireCauses[close.cause] }),
+    }),
   });
 }
 
@@ -96,10 +118,17 @@ export function readDescription(wire: SessionDescription): Description | undefin
       .filter((candidate) => candidate !== undefined),
     candidateCount: wire.candidates.length,
     candidatesComplete: wire.candidatesComplete,
-    agents: wire.agents.filter(isAgentName),
+    agents: [...new Set(wire.agents.filter(isAgentName))],
     received: readReceived(wire.received),
-    close: wire.close?.reason.replace(/[^\x20-\x7e]/g, " ").slice(0, maxReasonLength),
+    close: readClose(wire.close),
+    answerWanted: wire.answerWanted,
   };
+}
+
+function readClose(wire: SessionDescription["close"]): Close | undefined {
+  if (wire === undefined) return undefined;
+  const reason = wire.reason.slice(0, maxReasonLength).replace(/[^\x20-\x7e]/g, " ");
+  return { cause: causeOf(wire.cause), reason };
 }
 
 function readReceived(wire: SessionDescription["received"]): Received | undefined {
@@ -153,6 +182,26 @@ function kindOf(wire: WireKind | undefined): Kind | undefined {
       return "answer";
     default:
       return undefined;
+  }
+}
+
+const wireCauses: Readonly<Record<CloseCause, WireCause>> = {
+  done: WireCause.UNSPECIFIED,
+  "other-instance": WireCause.OTHER_INSTANCE,
+  declined: WireCause.DECLINED,
+  gone: WireCause.GONE,
+};
+
+function causeOf(wire: WireCause): CloseCause {
+  switch (wire) {
+    case WireCause.OTHER_INSTANCE:
+      return "other-instance";
+    case WireCause.DECLINED:
+      return "declined";
+    case WireCause.GONE:
+      return "gone";
+    default:
+      return "done";
   }
 }
 

@@ -2,7 +2,7 @@
 
 import type { ConnectionState, ServerError } from "../agent/agent.ts";
 import type { WiceError } from "../errors.ts";
-import type { EndCause } from "./peering.ts";
+import type { EndCause } from "./peering-state.ts";
 
 export interface Verdict {
   readonly code: VerdictCode;

@@ -6,7 +6,7 @@ import type { PublicKey } from "../public-key.ts";
 import type { Role } from "../role.ts";
 import type { Channel } from "./channel.ts";
 import type { Verdict } from "./explain.ts";
-import type { EndCause } from "./peering.ts";
+import type { EndCause } from "./peering-state.ts";
 import type { TimelineEntry } from "./timeline.ts";
 
 /**

@@ -31,6 +31,8 @@ export const timing = {
   forgedMs: 30_000,
   /** A ping over the path, when somebody doubts it. */
   probeMs: 2_500,
+  /** After a loss, messages are repeated as often as while somebody waits, for so long. */
+  urgentLossMs: 300_000,
   /** An attempt of the peer's that does not get anywhere is given up. */
   incomingMs: 30_000,
   /** While the one attempt that we have is not confirmed, other instances are asked as well. */

@@ -1,5 +1,7 @@
-/** For authors of transports and backends: the promises as suites, bad networks, and time under control. */
+/** For authors of transports, backends and agents: the promises as suites, bad networks, and time under control. */
 
+export { type AgentFixture, agentCompliance } from "./agent-compliance.ts";
+export { type AgentEnd, type AgentPair, createAgentPair, type NegotiateOptions } from "./agent-pair.ts";
 export { type BackendComplianceSubject, type BackendFixture, backendCompliance } from "./backend-compliance.ts";
 export type { ComplianceCase, ComplianceSubject } from "./compliance.ts";
 export {

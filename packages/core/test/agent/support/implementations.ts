@@ -1,16 +1,22 @@
 /** WebRTC for Node, as users inject it. */
 
-import type { PeerConnectionConfiguration, PeerConnectionLike } from "@wice/core";
+import { type Agent, type PeerConnectionConfiguration, type PeerConnectionLike, rtc } from "@wice/core";
 
-export type Implementation = new (configuration: PeerConnectionConfiguration) => PeerConnectionLike;
+type Implementation = new (configuration: PeerConnectionConfiguration) => PeerConnectionLike;
 
-/** By module; imported by name, because their types want a DOM around them. */
-export const implementations = [
-  { name: "node-datachannel", module: "node-datachannel/polyfill" },
-  { name: "werift", module: "werift" },
-] as const;
+export type ImplementationName = "node-datachannel" | "werift";
 
-export async function load(module: string): Promise<Implementation> {
-  const { RTCPeerConnection } = (await import(module)) as { readonly RTCPeerConnection: Implementation };
+const modules: Readonly<Record<ImplementationName, string>> = {
+  "node-datachannel": "node-datachannel/polyfill",
+  werift: "werift",
+};
+
+/** Imported by name, because their types want a DOM around them. */
+async function load(name: ImplementationName): Promise<Implementation> {
+  const { RTCPeerConnection } = (await import(modules[name])) as { readonly RTCPeerConnection: Implementation };
   return RTCPeerConnection;
+}
+
+export async function agentOf(name: ImplementationName): Promise<Agent<PeerConnectionLike>> {
+  return rtc({ RTCPeerConnection: await load(name) });
 }

@@ -1,24 +1,27 @@
-/** An ICE agent without a network: connections meet by their credentials, in virtual time. */
+/** An ICE agent without a network: it does what real ones do, restart and rollback included, in virtual time. */
 
 import type {
   Agent,
-  AgentChannel,
   AgentConnection,
   AgentDescription,
-  ChannelHandlers,
+  Candidate,
+  ChannelOptions,
   Clock,
   ConnectionEvents,
-  ConnectionState,
 } from "@wice/core";
 import { WiceError } from "@wice/core";
+import { createFakeChannel, type FakeChannel } from "./fake-channel.ts";
+import { createPaths, type End, type Host, latencyMs, type Paths } from "./fake-network.ts";
 
 export interface FakeNetwork {
   /** An agent of a process of its own. */
   agent(options?: FakeAgentOptions): FakeAgent;
   /** No path answers while it is down. */
   setUp(up: boolean): void;
-  /** Connections that are not closed. */
+  /** Connections that are not closed, of processes that live. */
   readonly open: number;
+  /** Messages that were sent on control channels. */
+  readonly controlMessages: number;
 }
 
 export interface FakeAgentOptions {
@@ -28,274 +31,97 @@ export interface FakeAgentOptions {
   readonly hasTurn?: boolean;
   /** Never finds a path. */
   readonly blocked?: boolean;
+  /** When candidates are found, after the description was made. Default one, after 2 ms. */
+  readonly gatherMs?: readonly number[];
+  /** How long it takes to make or take a description. Default 1. */
+  readonly operationMs?: number;
+  readonly bytesPerMs?: number;
+  readonly maxMessageBytes?: number;
+  /** Why no connection can be made, if so. */
+  readonly broken?: () => WiceError | undefined;
 }
 
 export interface FakeAgent extends Agent<FakeConnection> {
   /** The process is gone: its connections say nothing any more. */
   kill(): void;
+  /** Its way to the network. */
+  setUp(up: boolean): void;
+  /** All that there were. */
   readonly connections: readonly FakeConnection[];
+  /** Those that are not closed. */
+  readonly open: number;
 }
 
 export interface FakeConnection {
   readonly number: number;
-  /** The path dies, and its end notices. */
-  fail(): void;
+  readonly closed: boolean;
+  /** What it was told and asked to do, in order. */
+  readonly calls: readonly string[];
+  /** The path dies, and this end notices. */
+  fail(failure?: WiceError): void;
   disconnect(): void;
   needNegotiation(): void;
+  /** A server does not do what it should. */
+  refuseServer(code: number): void;
 }
-
-interface End {
-  readonly events: ConnectionEvents;
-  state: ConnectionState;
-  alive: boolean;
-  local: AgentDescription | undefined;
-  remote: AgentDescription | undefined;
-  candidates: number;
-  blocked: boolean;
-  waiting: boolean;
-  readonly channels: Map<number, FakeChannel>;
-  peer: End | undefined;
-}
-
-const latencyMs = 5;
-const noticeMs = 5_000;
-const failMs = 15_000;
 
 export function createFakeNetwork(clock: Clock): FakeNetwork {
-  const ends = new Set<End>();
-  let up = true;
+  const paths = createPaths(clock);
   let names = 0;
-  const name = (length: number): string => {
-    names += 1;
-    return `f${String(names).padStart(length - 1, "0")}`;
-  };
-
-  const setState = (end: End, state: ConnectionState, failure?: WiceError): void => {
-    if (!end.alive || end.state === state || end.state === "closed") return;
-    end.state = state;
-    if (failure === undefined) end.events.onState(state);
-    else end.events.onState(state, failure);
-  };
-  const counterpart = (end: End): End | undefined =>
-    [...ends].find(
-      (other) =>
-        other !== end &&
-        other.alive &&
-        other.state !== "closed" &&
-        other.local?.ufrag === end.remote?.ufrag &&
-        other.remote?.ufrag === end.local?.ufrag &&
-        end.local !== undefined &&
-        end.remote !== undefined,
-    );
-  const meet = (end: End): void => {
-    clock.schedule(latencyMs, () => {
-      const other = counterpart(end);
-      if (other === undefined || !end.alive || !up || end.blocked || other.blocked) return;
-      if (end.candidates + other.candidates === 0) return;
-      for (const [one, two] of [
-        [end, other],
-        [other, end],
-      ] as const) {
-        one.peer = two;
-        one.waiting = false;
-      }
-      for (const one of [end, other]) {
-        for (const channel of one.channels.values()) channel.open();
-        setState(one, "connected");
-      }
-    });
-  };
-  const expect = (end: End): void => {
-    end.waiting = true;
-    meet(end);
-    const { remote } = end;
-    clock.schedule(failMs, () => {
-      if (end.waiting && end.remote === remote) setState(end, "failed");
-    });
-  };
-  const watch = (end: End): void => {
-    // The other side stopped answering.
-    const look = (): void => {
-      if (!end.alive || end.state === "closed" || end.state === "failed") return;
-      const gone = end.state === "connected" && (!up || end.peer?.alive !== true || end.peer.state === "closed");
-      if (gone) {
-        setState(end, "disconnected");
-        clock.schedule(noticeMs, () => {
-          if (end.state === "disconnected") setState(end, "failed");
-        });
-      }
-      clock.schedule(noticeMs, look);
-    };
-    clock.schedule(noticeMs, look);
+  let controlMessages = 0;
+  const shared: Shared = {
+    clock,
+    paths,
+    name(length) {
+      names += 1;
+      return `f${String(names).padStart(length - 1, "0")}`;
+    },
+    onControl() {
+      controlMessages += 1;
+    },
   };
 
   return {
-    setUp(now) {
-      up = now;
-      if (up) for (const end of ends) if (end.waiting) meet(end);
-    },
+    setUp: paths.setUp,
     get open() {
-      return [...ends].filter(({ state, alive }) => alive && state !== "closed").length;
+      return paths.ends.size;
     },
-    agent({ name: agentName = "rtc", canRestart = true, canRollBack = true, hasTurn = false, blocked = false } = {}) {
-      const mine: { end: End; fake: FakeConnection }[] = [];
-      let dead = false;
+    get controlMessages() {
+      return controlMessages;
+    },
+    agent(options = {}) {
+      const host: Host = { alive: true, up: true };
+      const made: { readonly end: End; readonly fake: FakeConnection }[] = [];
       return {
-        name: agentName,
-        hasTurn,
+        name: options.name ?? "rtc",
+        hasTurn: options.hasTurn ?? false,
         kill() {
-          dead = true;
-          for (const { end } of mine) {
-            end.alive = false;
-            ends.delete(end);
-          }
+          host.alive = false;
+          for (const { end } of made) paths.remove(end);
+        },
+        setUp(up) {
+          host.up = up;
+          paths.review();
         },
         get connections() {
-          return mine.map(({ fake }) => fake);
+          return made.map(({ fake }) => fake);
         },
-        connect({ events }) {
-          if (dead) throw new WiceError("unsupported", "the process is gone");
-          const end: End = {
+        get open() {
+          return made.filter(({ end }) => paths.ends.has(end)).length;
+        },
+        connect({ role, events }) {
+          const failure = options.broken?.();
+          if (failure !== undefined) throw failure;
+          const firstChannel = role === "controlling" ? 2 : 3;
+          const { end, connection } = createFakeConnection(
+            made.length + 1,
+            firstChannel,
+            host,
             events,
-            state: "new",
-            alive: true,
-            local: undefined,
-            remote: undefined,
-            candidates: 0,
-            blocked,
-            waiting: false,
-            channels: new Map(),
-            peer: undefined,
-          };
-          ends.add(end);
-          const origin = name(8);
-          const channelOf = (number: number, label: string): FakeChannel => {
-            const channel = createFakeChannel(
-              number,
-              label,
-              () => end.peer?.channels.get(number),
-              clock,
-              () => up,
-            );
-            end.channels.set(number, channel);
-            return channel;
-          };
-          const control = channelOf(0, "wice");
-          const main = channelOf(1, "data");
-          let offered = false;
-          let nextChannel = 2;
-          const describe = (fresh: boolean): AgentDescription => {
-            if (fresh || end.local === undefined) {
-              end.local = { sdp: `v=0\r\no=- ${origin} 0 IN IP4 0.0.0.0\r\n`, ufrag: name(8), pwd: name(24) };
-              const { ufrag } = end.local;
-              clock.schedule(2, () => {
-                if (!end.alive || end.state === "closed") return;
-                events.onCandidate(
-                  {
-                    foundation: "1",
-                    component: 1,
-                    protocol: "udp",
-                    priority: 1,
-                    address: "192.0.2.1",
-                    port: 9,
-                    type: "host",
-                    tcpType: undefined,
-                    related: undefined,
-                  },
-                  ufrag,
-                );
-                events.onCandidatesComplete(ufrag);
-              });
-            }
-            return end.local;
-          };
-          const later = async (): Promise<void> => {
-            await new Promise<void>((resolve) => void clock.schedule(1, resolve));
-            if (end.state === "closed" || !end.alive) throw new WiceError("closed", "the connection is closed");
-          };
-          const fake: FakeConnection = {
-            number: mine.length + 1,
-            fail: () => setState(end, "failed"),
-            disconnect: () => setState(end, "disconnected"),
-            needNegotiation: () => events.onNegotiationNeeded(),
-          };
-          mine.push({ end, fake });
-          watch(end);
-          const connection: AgentConnection<FakeConnection> = {
-            get state() {
-              return end.state;
-            },
-            native: fake,
-            protection: "dtls",
-            canRestart,
-            async offer({ restart }) {
-              await later();
-              if (restart && !canRestart) throw new WiceError("unsupported", "no restart");
-              offered = true;
-              return describe(restart);
-            },
-            async answer(offer) {
-              await later();
-              if (offered && !canRollBack) throw new WiceError("unsupported", "no rollback");
-              offered = false;
-              const restarts = end.remote !== undefined && end.remote.ufrag !== offer.ufrag;
-              const description = describe(restarts);
-              end.remote = offer;
-              if (restarts || end.state !== "connected") {
-                end.candidates = 0;
-                expect(end);
-              }
-              return description;
-            },
-            async accept(answer) {
-              await later();
-              if (!offered) throw new WiceError("invalid-message", "no offer waits");
-              offered = false;
-              const restarts = end.remote?.ufrag !== answer.ufrag;
-              end.remote = answer;
-              if (restarts || end.state !== "connected") {
-                end.candidates = 0;
-                expect(end);
-              }
-            },
-            addCandidates(candidates) {
-              end.candidates += candidates.length;
-              if (end.waiting) meet(end);
-            },
-            endCandidates() {},
-            control,
-            main,
-            openChannel(label) {
-              const number = nextChannel;
-              nextChannel += 1;
-              const channel = channelOf(number, label);
-              const other = end.peer;
-              if (other !== undefined) {
-                const theirs = createFakeChannel(
-                  number,
-                  label,
-                  () => end.channels.get(number),
-                  clock,
-                  () => up,
-                );
-                other.channels.set(number, theirs);
-                theirs.open();
-                clock.schedule(latencyMs, () => other.events.onChannel(theirs));
-              }
-              channel.open();
-              return channel;
-            },
-            selectedPair: async () => undefined,
-            close() {
-              if (end.state === "closed") return;
-              end.state = "closed";
-              ends.delete(end);
-              for (const channel of end.channels.values()) channel.close();
-              const { peer } = end;
-              if (peer !== undefined && up)
-                clock.schedule(latencyMs, () => peer.peer === end && setState(peer, "closed"));
-            },
-          };
+            options,
+            shared,
+          );
+          made.push({ end, fake: connection.native });
           return connection;
         },
       };
@@ -303,50 +129,169 @@ export function createFakeNetwork(clock: Clock): FakeNetwork {
   };
 }
 
-interface FakeChannel extends AgentChannel {
-  open(): void;
-  take(message: Uint8Array): void;
+interface Shared {
+  readonly clock: Clock;
+  readonly paths: Paths;
+  name(length: number): string;
+  onControl(): void;
 }
 
-function createFakeChannel(
-  id: number,
-  label: string,
-  other: () => FakeChannel | undefined,
-  clock: Clock,
-  isUp: () => boolean,
-): FakeChannel {
-  let state: AgentChannel["state"] = "connecting";
-  const handlers: ChannelHandlers = {};
-  const channel: FakeChannel = {
-    id,
-    label,
-    reliable: true,
-    maxMessageBytes: 65_536,
-    bufferedBytes: 0,
-    handlers,
-    get state() {
-      return state;
-    },
-    open() {
-      if (state !== "connecting") return;
-      state = "open";
-      channel.handlers.onOpen?.();
-    },
-    send(message) {
-      if (state !== "open") throw new WiceError("closed", "the channel is closed");
-      const copy = new Uint8Array(message);
-      clock.schedule(latencyMs, () => {
-        if (isUp()) other()?.take(copy);
-      });
-    },
-    take(message) {
-      if (state === "open") channel.handlers.onMessage?.(message);
-    },
-    close() {
-      if (state === "closed") return;
-      state = "closed";
-      channel.handlers.onClose?.();
-    },
+function createFakeConnection(
+  number: number,
+  firstChannel: number,
+  host: Host,
+  events: ConnectionEvents,
+  options: FakeAgentOptions,
+  { clock, paths, name, onControl }: Shared,
+): { readonly end: End; readonly connection: AgentConnection<FakeConnection> } {
+  const { canRestart = true, canRollBack = true, blocked = false, gatherMs = [2], operationMs = 1 } = options;
+  const end: End = {
+    events,
+    host,
+    channels: new Map(),
+    state: "new",
+    local: undefined,
+    remote: undefined,
+    candidates: 0,
+    checking: false,
+    peer: undefined,
   };
-  return channel;
+  paths.add(end);
+  const isOver = (): boolean => end.state === "closed" || !host.alive;
+  const calls: string[] = [];
+  const origin = name(8);
+  /** An offer that waits for its answer. */
+  let offered: AgentDescription | undefined;
+  let nextChannel = firstChannel;
+
+  const channelOf = (of: End, id: number, label: string, reliable: boolean): FakeChannel => {
+    const channel = createFakeChannel({
+      ...{ id, label, reliable, clock, latencyMs },
+      bytesPerMs: options.bytesPerMs ?? Number.POSITIVE_INFINITY,
+      maxMessageBytes: options.maxMessageBytes ?? 65_536,
+      answers: () => paths.answers(of),
+      other: () => of.peer?.channels.get(id),
+      onSent: id === 0 ? onControl : () => {},
+    });
+    of.channels.set(id, channel);
+    return channel;
+  };
+  const control = channelOf(end, 0, "wice", true);
+  const main = channelOf(end, 1, "data", true);
+
+  const describe = (): AgentDescription => {
+    const made = { sdp: `v=0\r\no=- ${origin} 0 IN IP4 0.0.0.0\r\n`, ufrag: name(8), pwd: name(24) };
+    const last = Math.max(...gatherMs);
+    for (const [index, atMs] of gatherMs.entries())
+      clock.schedule(atMs, () => {
+        if (isOver()) return;
+        events.onCandidate(candidate(index), made.ufrag);
+        if (atMs === last) events.onCandidatesComplete(made.ufrag);
+      });
+    return made;
+  };
+  /** Both descriptions are in force. */
+  const agree = (local: AgentDescription, remote: AgentDescription): void => {
+    const fresh = end.local?.ufrag !== local.ufrag || end.remote?.ufrag !== remote.ufrag;
+    if (end.remote?.ufrag !== remote.ufrag) end.candidates = 0;
+    end.local = local;
+    end.remote = remote;
+    if (!blocked) paths.check(end, fresh);
+    else if (fresh) clock.schedule(failAfterMs, () => paths.setState(end, "failed"));
+  };
+  const later = async (call: string): Promise<void> => {
+    calls.push(call);
+    await new Promise<void>((resolve) => void clock.schedule(operationMs, resolve));
+    // A process that is gone gets no answer to anything.
+    if (!host.alive) await new Promise(() => {});
+    if (isOver()) throw new WiceError("closed", "the connection is closed");
+  };
+
+  const native: FakeConnection = {
+    number,
+    calls,
+    get closed() {
+      return end.state === "closed";
+    },
+    fail(failure) {
+      end.checking = false;
+      paths.setState(end, "failed", failure);
+      paths.review();
+    },
+    disconnect() {
+      paths.setState(end, "disconnected");
+      paths.review();
+    },
+    needNegotiation: () => events.onNegotiationNeeded(),
+    refuseServer: (code) => events.onServerError({ url: "turn:turn.example", code, text: "refused" }),
+  };
+  const connection: AgentConnection<FakeConnection> = {
+    get state() {
+      return end.state;
+    },
+    native,
+    protection: "dtls",
+    canRestart,
+    async offer({ restart }) {
+      await later(restart ? "restart" : "offer");
+      if (restart && !canRestart) throw new WiceError("unsupported", "no restart");
+      offered = restart || end.local === undefined ? describe() : end.local;
+      return offered;
+    },
+    async answer(offer) {
+      await later("answer");
+      if (offered !== undefined && !canRollBack) throw new WiceError("unsupported", "no rollback");
+      if (!offer.sdp.startsWith("v=0")) throw new WiceError("invalid-message", "not an offer");
+      offered = undefined;
+      const restarts = end.remote !== undefined && end.remote.ufrag !== offer.ufrag;
+      const local = restarts || end.local === undefined ? describe() : end.local;
+      agree(local, offer);
+      return local;
+    },
+    async accept(answer) {
+      await later("accept");
+      if (offered === undefined) throw new WiceError("invalid-message", "no offer waits");
+      if (!answer.sdp.startsWith("v=0")) throw new WiceError("invalid-message", "not an answer");
+      const local = offered;
+      offered = undefined;
+      agree(local, answer);
+    },
+    addCandidates(candidates) {
+      calls.push(`${candidates.length} candidates`);
+      end.candidates += candidates.length;
+      if (!blocked) paths.check(end, false);
+    },
+    endCandidates() {
+      calls.push("no more candidates");
+    },
+    control,
+    main,
+    openChannel(label, { maxRetransmits, maxPacketLifeTimeMs }: ChannelOptions) {
+      const reliable = maxRetransmits === undefined && maxPacketLifeTimeMs === undefined;
+      const channel = channelOf(end, nextChannel, label, reliable);
+      nextChannel += 2;
+      const { peer } = end;
+      channel.open();
+      if (peer === undefined) return channel;
+      const theirs = channelOf(peer, channel.id, label, reliable);
+      theirs.open();
+      clock.schedule(latencyMs, () => {
+        if (peer.host.alive && peer.state !== "closed") peer.events.onChannel(theirs);
+      });
+      return channel;
+    },
+    selectedPair: async () => undefined,
+    close: () => paths.close(end),
+  };
+  return { end, connection };
+}
+
+/** When a path that can never be is given up. */
+const failAfterMs = 15_000;
+
+function candidate(index: number): Candidate {
+  return {
+    ...{ foundation: String(index + 1), component: 1, protocol: "udp", priority: 1, type: "host" },
+    ...{ address: "192.0.2.1", port: 9 + index, tcpType: undefined, related: undefined },
+  };
 }

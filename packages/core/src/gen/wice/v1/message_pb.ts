@@ -14,7 +14,7 @@ import type { Message, UnknownEnum } from "@bufbuild/protobuf";
  * Describes the file wice/v1/message.proto.
  */
 export const file_wice_v1_message: GenFile = /*@__PURE__*/
-  fileDesc("ChV3aWNlL3YxL21lc3NhZ2UucHJvdG8SB3dpY2UudjEigQEKBkhlYWRlchIiCgtzZW5kZXJfcm9sZRgBIAEoDjINLndpY2UudjEuUm9sZRIQCghpbnN0YW5jZRgCIAEoDBIaChJyZWNpcGllbnRfaW5zdGFuY2UYAyABKAwSEAoIc2VxdWVuY2UYBCABKAQSEwoLYWNrbm93bGVkZ2UYBSABKAgiLgoHUmVjZWlwdBIQCghpbnN0YW5jZRgBIAEoDBIRCglzZXF1ZW5jZXMYAiADKAQi6AQKElNlc3Npb25EZXNjcmlwdGlvbhINCgVlcG9jaBgBIAEoAxIMCgRsaXRlGAIgASgIEg0KBXVmcmFnGAMgASgJEgsKA3B3ZBgEIAEoCRIsCgpjYW5kaWRhdGVzGAUgAygLMhguY3VuaWN1LmVwZGlzYy5DYW5kaWRhdGUSGwoTY2FuZGlkYXRlc19jb21wbGV0ZRgGIAEoCBISCgpzZXNzaW9uX2lkGAcgASgMEi4KBGtpbmQYCCABKA4yIC53aWNlLnYxLlNlc3Npb25EZXNjcmlwdGlvbi5LaW5kEhEKCWFuc3dlcl90bxgJIAEoAxILCgNzZHAYCiABKAkSDgoGYWdlbnRzGAsgAygJEhUKDWVwaGVtZXJhbF9rZXkYDCABKAwSNgoIcmVjZWl2ZWQYDSABKAsyJC53aWNlLnYxLlNlc3Npb25EZXNjcmlwdGlvbi5SZWNlaXZlZBIwCgVjbG9zZRgOIAEoCzIhLndpY2UudjEuU2Vzc2lvbkRlc2NyaXB0aW9uLkNsb3NlGnEKCFJlY2VpdmVkEhIKCnNlc3Npb25faWQYASABKAwSDQoFZXBvY2gYAiABKAMSEgoKY2FuZGlkYXRlcxgDIAEoDRIuCgRraW5kGAQgASgOMiAud2ljZS52MS5TZXNzaW9uRGVzY3JpcHRpb24uS2luZBoXCgVDbG9zZRIOCgZyZWFzb24YASABKAkiTQoES2luZBIUChBLSU5EX1VOU1BFQ0lGSUVEEAASDgoKS0lORF9IRUxMTxABEg4KCktJTkRfT0ZGRVIQAhIPCgtLSU5EX0FOU1dFUhADKkcKBFJvbGUSFAoQUk9MRV9VTlNQRUNJRklFRBAAEhQKEFJPTEVfQ09OVFJPTExJTkcQARITCg9ST0xFX0NPTlRST0xMRUQQAmIGcHJvdG8z", [file_cunicu_epdisc_epdisc]);
+  fileDesc("ChV3aWNlL3YxL21lc3NhZ2UucHJvdG8SB3dpY2UudjEigQEKBkhlYWRlchIiCgtzZW5kZXJfcm9sZRgBIAEoDjINLndpY2UudjEuUm9sZRIQCghpbnN0YW5jZRgCIAEoDBIaChJyZWNpcGllbnRfaW5zdGFuY2UYAyABKAwSEAoIc2VxdWVuY2UYBCABKAQSEwoLYWNrbm93bGVkZ2UYBSABKAgiLgoHUmVjZWlwdBIQCghpbnN0YW5jZRgBIAEoDBIRCglzZXF1ZW5jZXMYAiADKAQilgYKElNlc3Npb25EZXNjcmlwdGlvbhINCgVlcG9jaBgBIAEoAxIMCgRsaXRlGAIgASgIEg0KBXVmcmFnGAMgASgJEgsKA3B3ZBgEIAEoCRIsCgpjYW5kaWRhdGVzGAUgAygLMhguY3VuaWN1LmVwZGlzYy5DYW5kaWRhdGUSGwoTY2FuZGlkYXRlc19jb21wbGV0ZRgGIAEoCBISCgpzZXNzaW9uX2lkGAcgASgMEi4KBGtpbmQYCCABKA4yIC53aWNlLnYxLlNlc3Npb25EZXNjcmlwdGlvbi5LaW5kEhEKCWFuc3dlcl90bxgJIAEoAxILCgNzZHAYCiABKAkSDgoGYWdlbnRzGAsgAygJEhUKDWVwaGVtZXJhbF9rZXkYDCABKAwSNgoIcmVjZWl2ZWQYDSABKAsyJC53aWNlLnYxLlNlc3Npb25EZXNjcmlwdGlvbi5SZWNlaXZlZBIwCgVjbG9zZRgOIAEoCzIhLndpY2UudjEuU2Vzc2lvbkRlc2NyaXB0aW9uLkNsb3NlEhUKDWFuc3dlcl93YW50ZWQYDyABKAgacQoIUmVjZWl2ZWQSEgoKc2Vzc2lvbl9pZBgBIAEoDBINCgVlcG9jaBgCIAEoAxISCgpjYW5kaWRhdGVzGAMgASgNEi4KBGtpbmQYBCABKA4yIC53aWNlLnYxLlNlc3Npb25EZXNjcmlwdGlvbi5LaW5kGq0BCgVDbG9zZRIOCgZyZWFzb24YASABKAkSNgoFY2F1c2UYAiABKA4yJy53aWNlLnYxLlNlc3Npb25EZXNjcmlwdGlvbi5DbG9zZS5DYXVzZSJcCgVDYXVzZRIVChFDQVVTRV9VTlNQRUNJRklFRBAAEhgKFENBVVNFX09USEVSX0lOU1RBTkNFEAESEgoOQ0FVU0VfREVDTElORUQQAhIOCgpDQVVTRV9HT05FEAMiTQoES2luZBIUChBLSU5EX1VOU1BFQ0lGSUVEEAASDgoKS0lORF9IRUxMTxABEg4KCktJTkRfT0ZGRVIQAhIPCgtLSU5EX0FOU1dFUhADKkcKBFJvbGUSFAoQUk9MRV9VTlNQRUNJRklFRBAAEhQKEFJPTEVfQ09OVFJPTExJTkcQARITCg9ST0xFX0NPTlRST0xMRUQQAmIGcHJvdG8z", [file_cunicu_epdisc_epdisc]);
 
 /**
  * In every message that a wice peer sends.
@@ -180,6 +180,14 @@ export type SessionDescription = Message<"wice.v1.SessionDescription"> & {
    * @generated from field: wice.v1.SessionDescription.Close close = 14;
    */
   close?: SessionDescription_Close | undefined;
+
+  /**
+   * The sender does not know whether the recipient has all of this, and wants to be told. (That it has is told once; the
+   * word of it may get lost.)
+   *
+   * @generated from field: bool answer_wanted = 15;
+   */
+  answerWanted: boolean;
 };
 
 /**
@@ -232,9 +240,16 @@ export const SessionDescription_ReceivedSchema: GenMessage<SessionDescription_Re
  */
 export type SessionDescription_Close = Message<"wice.v1.SessionDescription.Close"> & {
   /**
+   * In the words of the sender's application.
+   *
    * @generated from field: string reason = 1;
    */
   reason: string;
+
+  /**
+   * @generated from field: wice.v1.SessionDescription.Close.Cause cause = 2;
+   */
+  cause: SessionDescription_Close_Cause;
 };
 
 /**
@@ -243,6 +258,50 @@ export type SessionDescription_Close = Message<"wice.v1.SessionDescription.Close
  */
 export const SessionDescription_CloseSchema: GenMessage<SessionDescription_Close> = /*@__PURE__*/
   messageDesc(file_wice_v1_message, 2, 1);
+
+/**
+ * @generated from enum wice.v1.SessionDescription.Close.Cause
+ */
+export const SessionDescription_Close_Cause = {
+  /**
+   * The application is done, and says why in the reason.
+   *
+   * @generated from enum value: CAUSE_UNSPECIFIED = 0;
+   */
+  UNSPECIFIED: 0,
+
+  /**
+   * Another instance of the recipient's key was taken.
+   *
+   * @generated from enum value: CAUSE_OTHER_INSTANCE = 1;
+   */
+  OTHER_INSTANCE: 1,
+
+  /**
+   * The sender does not talk to the recipient's key.
+   *
+   * @generated from enum value: CAUSE_DECLINED = 2;
+   */
+  DECLINED: 2,
+
+  /**
+   * The sender has no such session, or not any more. Another one may be had.
+   *
+   * @generated from enum value: CAUSE_GONE = 3;
+   */
+  GONE: 3,
+} as const;
+
+/**
+ * @generated from enum wice.v1.SessionDescription.Close.Cause
+ */
+export type SessionDescription_Close_Cause = (typeof SessionDescription_Close_Cause)[keyof typeof SessionDescription_Close_Cause] | UnknownEnum;
+
+/**
+ * Describes the enum wice.v1.SessionDescription.Close.Cause.
+ */
+export const SessionDescription_Close_CauseSchema: GenEnum<SessionDescription_Close_Cause> = /*@__PURE__*/
+  enumDesc(file_wice_v1_message, 2, 1, 0);
 
 /**
  * @generated from enum wice.v1.SessionDescription.Kind

@@ -1,0 +1,194 @@
+/** The sessions that the application has: which attempt carries them, and when another one does. */
+
+import { type Attempt, isConnected } from "./attempt-state.ts";
+import type { Close } from "./description.ts";
+import {
+  attemptOf,
+  type EndCause,
+  endAttempt,
+  type Held,
+  isHeld,
+  type PeeringContext,
+  run,
+  type Scene,
+  update,
+} from "./peering-state.ts";
+import { timing } from "./timing.ts";
+
+/** Brings sessions in line with what their attempts do now, and makes sessions of attempts that have connected. */
+export function settleSessions(scene: Scene): void {
+  const { draft } = scene;
+  for (const session of draft.sessions) follow(scene, session);
+  for (const { id } of draft.attempts) {
+    // What has happened to one may have ended another.
+    const attempt = draft.attempts.find((each) => each.id === id);
+    if (attempt !== undefined && isConnected(attempt) && !isHeld(draft, attempt)) land(scene, attempt);
+  }
+}
+
+/** A session is lost while its attempt is not connected. */
+function follow(scene: Scene, session: Held): void {
+  const { draft, effects, input } = scene;
+  const attempt = attemptOf(draft, session);
+  if (attempt !== undefined && isConnected(attempt)) {
+    if (session.connected) return;
+    carry(scene, session, attempt);
+    effects.push({ type: "recovered", session: session.number });
+  } else if (session.connected) {
+    update(scene, { ...session, connected: false, lostAtMs: input.nowMs });
+    if (!session.incoming) draft.askedAtMs = input.nowMs;
+    effects.push({ type: "lost", session: session.number });
+  }
+}
+
+/** The path of an attempt carries a session now: whoever waits for one has it. */
+function carry(scene: Scene, session: Held, { id }: Attempt): void {
+  const { draft, input } = scene;
+  update(scene, {
+    ...session,
+    ...{ attempt: id, incoming: session.incoming && !draft.wanted, connected: true, lostAtMs: undefined },
+    ...{ aliveAtMs: input.nowMs, deadAtMs: Number.NEGATIVE_INFINITY, probeUntilMs: undefined },
+  });
+  draft.wanted = false;
+}
+
+/** An attempt has connected that carries no session: it becomes one, or takes one over whose path is dead. */
+function land(scene: Scene, attempt: Attempt): void {
+  const { draft, context } = scene;
+  // Another instance, or the same peer after a restart? Whether the old paths answer tells.
+  const paths = draft.sessions.map((session) => ({
+    session,
+    path: pathOf(scene, session, attempt),
+    isTwin: attemptOf(draft, session)?.instance === attempt.instance,
+  }));
+  for (const { session, path } of paths) if (path === "unknown") probe(scene, session);
+  if (paths.some(({ path }) => path === "unknown")) return;
+  const dead = paths.filter(({ path }) => path === "dead");
+  const moving = dead.find(({ isTwin }) => isTwin);
+  const twin = paths.find(({ isTwin }) => isTwin);
+  if (moving === undefined && twin !== undefined) {
+    // There is one with this instance already. Of two who could choose, one has to.
+    if (context.role === "controlling") endAttempt(scene, attempt.id, "expired", gone);
+    return;
+  }
+  const old = moving ?? dead[0];
+  if (old === undefined) establish(scene, attempt);
+  else move(scene, old.session, attempt);
+}
+
+function establish(scene: Scene, attempt: Attempt): void {
+  const { draft, effects, input } = scene;
+  const session: Held = {
+    number: draft.nextSession,
+    attempt: attempt.id,
+    incoming: !draft.wanted,
+    connected: true,
+    lostAtMs: undefined,
+    aliveAtMs: input.nowMs,
+    deadAtMs: Number.NEGATIVE_INFINITY,
+    probeUntilMs: undefined,
+  };
+  draft.nextSession += 1;
+  draft.wanted = false;
+  draft.sessions = [...draft.sessions, session];
+  effects.push({ type: "established", session: session.number, attempt: attempt.id, incoming: session.incoming });
+  if (!session.incoming) releaseOthers(scene, attempt);
+}
+
+/** The session goes on with another attempt. */
+function move(scene: Scene, session: Held, attempt: Attempt): void {
+  const { draft, effects } = scene;
+  const old = attemptOf(draft, session);
+  carry(scene, session, attempt);
+  effects.push({ type: "moved", session: session.number, attempt: attempt.id });
+  // Another instance may be gone, or come back; then it is told when it asks.
+  if (old !== undefined) endAttempt(scene, old.id, "lost", old.instance === attempt.instance ? gone : undefined);
+  if (!session.incoming) releaseOthers(scene, attempt);
+}
+
+/** The others that answered our call are not needed. Those that called us are a matter of their own. */
+function releaseOthers(scene: Scene, taken: Attempt): void {
+  const { draft, context } = scene;
+  for (const other of draft.attempts) {
+    if (other.id === taken.id || other.theirs || isHeld(draft, other)) continue;
+    const isTwin = other.instance === taken.instance;
+    // The controlling peer chooses between two attempts with one instance.
+    if (isTwin && context.role === "controlled") continue;
+    endAttempt(scene, other.id, "other-instance", isTwin ? gone : { cause: "other-instance", reason: "" });
+  }
+}
+
+const gone: Close = { cause: "gone", reason: "" };
+
+/** Whether the path of a session has answered, or failed to, since there is reason to doubt it. */
+function pathOf({ draft, input }: Scene, session: Held, { startedAtMs }: Attempt): "alive" | "dead" | "unknown" {
+  const state = attemptOf(draft, session)?.connection?.state;
+  const sinceMs = Math.max(startedAtMs, input.nowMs - 2 * timing.probeMs);
+  if (state === undefined || state === "failed" || state === "closed" || session.deadAtMs >= sinceMs) return "dead";
+  return session.aliveAtMs >= sinceMs ? "alive" : "unknown";
+}
+
+/** A new attempt may mean that the peer has restarted: are the paths that we have still good? */
+export function doubt(scene: Scene): void {
+  for (const session of scene.draft.sessions) if (session.connected) probe(scene, session);
+}
+
+function probe(scene: Scene, session: Held): void {
+  if (session.probeUntilMs !== undefined) return;
+  update(scene, { ...session, probeUntilMs: scene.input.nowMs + timing.probeMs });
+  scene.effects.push({ type: "probe", attempt: session.attempt });
+}
+
+export function takeProbe(scene: Scene, attempt: string, alive: boolean): void {
+  const { draft, input } = scene;
+  const session = draft.sessions.find((each) => each.attempt === attempt);
+  if (session === undefined) return;
+  const times = alive ? { aliveAtMs: input.nowMs } : { deadAtMs: input.nowMs };
+  update(scene, { ...session, ...times, probeUntilMs: undefined });
+  // The agent has not noticed yet.
+  if (!alive && session.connected) run(scene, attempt, { type: "restart" });
+}
+
+/** The peer does not have a session any more, though its application did not end it. False when it is over then. */
+export function loseTo(scene: Scene, session: Held, attempt: Attempt): boolean {
+  const { draft } = scene;
+  const twin = draft.attempts.find(
+    (each) => each.id !== attempt.id && each.instance === attempt.instance && isConnected(each) && !isHeld(draft, each),
+  );
+  if (twin === undefined && session.incoming) return false;
+  if (twin !== undefined) move(scene, session, twin);
+  else endAttempt(scene, attempt.id, "lost");
+  return true;
+}
+
+/** Ends a session; without a close, the peer is not told. */
+export function endHeld(scene: Scene, session: Held, cause: EndCause, reason: string, close?: Close): void {
+  const { draft, effects } = scene;
+  draft.sessions = draft.sessions.filter(({ number }) => number !== session.number);
+  // The peer is told while there is a connection to tell it over.
+  endAttempt(scene, session.attempt, cause, close);
+  effects.push({ type: "ended", session: session.number, cause, reason });
+}
+
+export function isHeldBy({ id }: Attempt): (session: Held) => boolean {
+  return ({ attempt }) => attempt === id;
+}
+
+/** Probes that nobody answered, and sessions that were lost for too long. */
+export function expireSessions(scene: Scene): void {
+  const { draft, context, input } = scene;
+  for (const session of draft.sessions) {
+    if (session.probeUntilMs !== undefined && session.probeUntilMs <= input.nowMs)
+      takeProbe(scene, session.attempt, false);
+    if (giveUpAtMs(session, context) <= input.nowMs) endHeld(scene, session, "lost", "no path for too long", gone);
+  }
+}
+
+/** When something is due about a session. */
+export function sessionDeadline(session: Held, context: PeeringContext): number {
+  return Math.min(session.probeUntilMs ?? Number.POSITIVE_INFINITY, giveUpAtMs(session, context));
+}
+
+function giveUpAtMs({ lostAtMs, incoming }: Held, { reconnectMs, reconnectIncomingMs }: PeeringContext): number {
+  return lostAtMs === undefined ? Number.POSITIVE_INFINITY : lostAtMs + (incoming ? reconnectIncomingMs : reconnectMs);
+}

@@ -1,0 +1,185 @@
+/** Everything between one of our keys and one of the peer's: what it is, and what can happen to it. */
+
+import type { Instance } from "../backend/backend.ts";
+import { stepAttempt } from "./attempt.ts";
+import {
+  type Attempt,
+  type AttemptContext,
+  type AttemptEffect,
+  type AttemptEvent,
+  createAttempt,
+} from "./attempt-state.ts";
+import type { Close, Description } from "./description.ts";
+import type { Input } from "./input.ts";
+
+export interface PeeringContext extends AttemptContext {
+  /** How long a session that was lost is tried to be had again, in milliseconds: ours, and those that the peer began. */
+  readonly reconnectMs: number;
+  readonly reconnectIncomingMs: number;
+}
+
+export interface Peering {
+  readonly attempts: readonly Attempt[];
+  readonly sessions: readonly Held[];
+  /** The application waits for a session. */
+  readonly wanted: boolean;
+  /** The number of the next session. */
+  readonly nextSession: number;
+  /** What the peer may still cause us to do: refilled with time. */
+  readonly budget: { readonly tokens: number; readonly atMs: number };
+  /** When something was last done to find an instance of the peer. */
+  readonly askedAtMs: number;
+  readonly askAgainAtMs: number | undefined;
+  /** A peer that ended an attempt is left alone until then. */
+  readonly askNotBeforeMs: number;
+  /** The last words of attempts that are over, by our session id: to be repeated to a peer that has not heard them. */
+  readonly over: readonly { readonly id: string; readonly close: Close }[];
+}
+
+/** A session that the application has. */
+export interface Held {
+  readonly number: number;
+  /** The attempt that carries it; it may be over already, and no other found yet. */
+  readonly attempt: string;
+  /** The peer began it, and the application has not asked for it. */
+  readonly incoming: boolean;
+  readonly connected: boolean;
+  readonly lostAtMs: number | undefined;
+  /** When its path was last seen to answer, and not to. */
+  readonly aliveAtMs: number;
+  readonly deadAtMs: number;
+  /** When the answer to a probe has to be there. */
+  readonly probeUntilMs: number | undefined;
+}
+
+/** Whether a key may start a session with us: `tell` declines in words. */
+export type Welcome = "yes" | "no" | "tell";
+
+export type PeeringEvent =
+  /** The application wants a session, or no longer waits for one. */
+  | { readonly type: "want"; readonly wanted: boolean }
+  /** A message of the peer's. */
+  | {
+      readonly type: "message";
+      readonly instance: Instance;
+      readonly description: Description;
+      readonly welcome: Welcome;
+    }
+  | { readonly type: "attempt"; readonly attempt: string; readonly event: AttemptEvent }
+  | { readonly type: "probed"; readonly attempt: string; readonly alive: boolean }
+  /** The application is done with a session. */
+  | { readonly type: "close"; readonly session: number; readonly reason: string }
+  | { readonly type: "close-all"; readonly reason: string }
+  | { readonly type: "restart"; readonly session: number }
+  | { readonly type: "network-changed" }
+  | { readonly type: "tick" };
+
+export type EndCause = "closed-by-peer" | "closed" | "lost" | "other-instance" | "declined";
+
+export type PeeringEffect =
+  | { readonly type: "attempt"; readonly attempt: Attempt; readonly effect: AttemptEffect }
+  /** An attempt has become a session of the application's. */
+  | { readonly type: "established"; readonly session: number; readonly attempt: string; readonly incoming: boolean }
+  /** A session goes on with another attempt: the peer has restarted, or was replaced. */
+  | { readonly type: "moved"; readonly session: number; readonly attempt: string }
+  | { readonly type: "lost"; readonly session: number }
+  | { readonly type: "recovered"; readonly session: number }
+  | { readonly type: "ended"; readonly session: number; readonly cause: EndCause; readonly reason: string }
+  /** An attempt is over that was no session, or is none any more. */
+  | { readonly type: "attempt-ended"; readonly attempt: string; readonly cause: EndCause | "expired" }
+  /** Ask the path of an attempt for an answer; silence says that it is dead. */
+  | { readonly type: "probe"; readonly attempt: string }
+  /** Nobody will become a session: the peer declines. */
+  | { readonly type: "declined" }
+  /** The peer is told that what its description is about is over. */
+  | { readonly type: "refuse"; readonly instance: Instance; readonly description: Description; readonly close: Close };
+
+/** Attempts of one key at a time. */
+export const maxAttempts = 8;
+const maxOver = 8;
+/** What a peer may cause at once, and how often after that. */
+const budgetBurst = 8;
+const budgetPerMs = 1 / 2_000;
+
+export function createPeering({ nowMs }: Pick<Input, "nowMs">): Peering {
+  return {
+    attempts: [],
+    sessions: [],
+    wanted: false,
+    nextSession: 1,
+    budget: { tokens: budgetBurst, atMs: nowMs },
+    askedAtMs: Number.NEGATIVE_INFINITY,
+    askAgainAtMs: undefined,
+    askNotBeforeMs: nowMs,
+    over: [],
+  };
+}
+
+/** Nothing is going on, and nothing is waited for. */
+export function isIdle({ attempts, sessions, wanted }: Peering): boolean {
+  return attempts.length === 0 && sessions.length === 0 && !wanted;
+}
+
+/** What an event is taken in. */
+export interface Scene {
+  readonly draft: { -readonly [K in keyof Peering]: Peering[K] };
+  readonly context: PeeringContext;
+  readonly input: Input;
+  readonly effects: PeeringEffect[];
+}
+
+/** Starts an attempt, and returns its id. */
+export function begin(scene: Scene, given: Pick<Attempt, "instance" | "theirs">): string {
+  const { draft, input } = scene;
+  // One event starts one attempt at most, but for an answer to it, which a second name keeps apart.
+  const isTaken = draft.attempts.some(({ id }) => id === input.freshId);
+  const attempt = createAttempt(
+    { nowMs: input.nowMs, freshId: isTaken ? input.secondId : input.freshId },
+    { ...given, urgent: draft.wanted },
+  );
+  draft.attempts = [...draft.attempts, attempt];
+  // What answers somebody begins with what that somebody has said.
+  if (given.instance === undefined) run(scene, attempt.id, { type: "begin" });
+  return attempt.id;
+}
+
+/** Runs an event through an attempt. */
+export function run({ draft, context, input, effects }: Scene, id: string, event: AttemptEvent): void {
+  const before = draft.attempts.find((each) => each.id === id);
+  if (before === undefined) return;
+  const { attempt, effects: made } = stepAttempt(before, event, context, input);
+  draft.attempts = attempt.ended
+    ? draft.attempts.filter((each) => each.id !== id)
+    : draft.attempts.map((each) => (each.id === id ? attempt : each));
+  for (const effect of made) effects.push({ type: "attempt", attempt, effect });
+}
+
+/** Ends an attempt; without a close, the peer is not told. */
+export function endAttempt(scene: Scene, id: string, cause: EndCause | "expired", close?: Close): void {
+  const { draft, effects } = scene;
+  if (!draft.attempts.some((each) => each.id === id)) return;
+  run(scene, id, { type: "end", close });
+  if (close !== undefined) draft.over = [...draft.over, { id, close }].slice(-maxOver);
+  effects.push({ type: "attempt-ended", attempt: id, cause });
+}
+
+export function isHeld({ sessions }: Pick<Peering, "sessions">, { id }: Attempt): boolean {
+  return sessions.some(({ attempt }) => attempt === id);
+}
+
+export function attemptOf({ attempts }: Pick<Peering, "attempts">, { attempt }: Held): Attempt | undefined {
+  return attempts.find(({ id }) => id === attempt);
+}
+
+export function update({ draft }: Scene, session: Held): void {
+  draft.sessions = draft.sessions.map((each) => (each.number === session.number ? session : each));
+}
+
+/** Takes from what the peer may cause. False when it has caused too much. */
+export function spend({ draft, input }: Scene): boolean {
+  const { tokens, atMs } = draft.budget;
+  const now = Math.min(budgetBurst, tokens + (input.nowMs - atMs) * budgetPerMs);
+  const enough = now >= 1;
+  draft.budget = { tokens: enough ? now - 1 : now, atMs: input.nowMs };
+  return enough;
+}

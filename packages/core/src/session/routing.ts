@@ -1,0 +1,124 @@
+/**
+ * To which attempt a message of the peer's belongs. A message names the sender's session, and ours where the sender knows
+ * it: only what names ours proves that it is no recording, so nothing else ends, moves or displaces anything.
+ */
+
+import type { Instance } from "../backend/backend.ts";
+import { type Attempt, isConnected } from "./attempt-state.ts";
+import type { Close, CloseCause, Description } from "./description.ts";
+import { doubt, endHeld, isHeldBy, loseTo } from "./holding.ts";
+import {
+  begin,
+  type EndCause,
+  endAttempt,
+  isHeld,
+  maxAttempts,
+  type Peering,
+  run,
+  type Scene,
+  spend,
+  type Welcome,
+} from "./peering-state.ts";
+import { timing } from "./timing.ts";
+
+export function takeMessage(scene: Scene, instance: Instance, description: Description, welcome: Welcome): void {
+  const { draft, effects } = scene;
+  const { sessionId, received, close } = description;
+  const named = draft.attempts.find(({ id }) => id === received?.sessionId);
+  if (close !== undefined) {
+    takeClose(scene, named, instance, close);
+    return;
+  }
+
+  const known = draft.attempts.find((each) => each.instance === instance && each.remoteId === sessionId);
+  const mayBind = named !== undefined && named !== known && isFree(draft, named, instance);
+  if (known !== undefined && (known.confirmed || !mayBind)) {
+    run(scene, known.id, { type: "received", description });
+    return;
+  }
+  if (mayBind) {
+    // What we took its session for was a guess, and this is the peer's word.
+    if (known !== undefined) endAttempt(scene, known.id, "expired");
+    bind(scene, named.id, instance, description);
+    return;
+  }
+
+  if (received !== undefined && named === undefined) {
+    // It names a session of ours that is over: our word of that was lost, or is under way.
+    const last = draft.over.find(({ id }) => id === received.sessionId)?.close ?? { cause: "gone", reason: "" };
+    if (spend(scene)) effects.push({ type: "refuse", instance, description, close: last });
+    return;
+  }
+  const live = draft.attempts.find((each) => each.instance === instance && each.confirmed);
+  if (live !== undefined) {
+    // One attempt with an instance is enough. If it is over at the other side, that will say so.
+    if (spend(scene)) run(scene, live.id, { type: "remind" });
+    return;
+  }
+  const open = named === undefined ? draft.attempts.find((each) => each.instance === undefined) : undefined;
+  if (open !== undefined) bind(scene, open.id, instance, description);
+  else meet(scene, instance, description, welcome, named !== undefined);
+}
+
+/** Whether an attempt may be with this instance and another session of it than it was until now. */
+function isFree(peering: Pick<Peering, "sessions">, attempt: Attempt, instance: Instance): boolean {
+  if (!attempt.confirmed) return true;
+  return attempt.instance === instance && !isHeld(peering, attempt) && !isConnected(attempt);
+}
+
+function bind(scene: Scene, id: string, instance: Instance, description: Description): void {
+  run(scene, id, { type: "bind", instance, remoteId: description.sessionId });
+  run(scene, id, { type: "received", description });
+  doubt(scene);
+}
+
+/** Somebody new: it calls, or is a further instance that answers us. */
+function meet(scene: Scene, instance: Instance, description: Description, welcome: Welcome, answersUs: boolean): void {
+  const { draft, effects } = scene;
+  const isCalled = draft.wanted || draft.sessions.some(({ incoming }) => !incoming);
+  const isWelcome = welcome === "yes" || isCalled;
+  if ((!isWelcome && welcome === "no") || !spend(scene)) return;
+  if (!isWelcome) {
+    effects.push({ type: "refuse", instance, description, close: { cause: "declined", reason: "" } });
+    return;
+  }
+  if (!makeRoom(scene, ({ confirmed }) => !confirmed)) return;
+  // Who comes in only because we call goes when we do not call any more.
+  bind(scene, begin(scene, { instance, theirs: welcome === "yes" && !answersUs }), instance, description);
+}
+
+/** Makes room for one more attempt by ending the oldest that may go. False when there is none. */
+export function makeRoom(scene: Scene, mayGo: (attempt: Attempt) => boolean): boolean {
+  const { draft } = scene;
+  if (draft.attempts.length < maxAttempts) return true;
+  const oldest = draft.attempts.find(
+    (each) => each.instance !== undefined && !isHeld(draft, each) && !isConnected(each) && mayGo(each),
+  );
+  if (oldest === undefined) return false;
+  endAttempt(scene, oldest.id, "expired");
+  return true;
+}
+
+/** An orderly end names our session id, which no recording from before can. */
+function takeClose(scene: Scene, attempt: Attempt | undefined, instance: Instance, close: Close): void {
+  if (attempt === undefined || (attempt.instance !== undefined && attempt.instance !== instance)) return;
+  const { draft, input } = scene;
+  const cause = endCauses[close.cause];
+  draft.askNotBeforeMs = input.nowMs + timing.askAfterEndMs;
+  const session = draft.sessions.find(isHeldBy(attempt));
+  if (session !== undefined) {
+    if (close.cause !== "gone" || !loseTo(scene, session, attempt)) endHeld(scene, session, cause, close.reason);
+    return;
+  }
+  endAttempt(scene, attempt.id, cause);
+  if (close.cause !== "declined" || !draft.wanted || draft.attempts.some((each) => !isHeld(draft, each))) return;
+  draft.wanted = false;
+  scene.effects.push({ type: "declined" });
+}
+
+const endCauses: Readonly<Record<CloseCause, EndCause>> = {
+  done: "closed-by-peer",
+  gone: "closed-by-peer",
+  declined: "declined",
+  "other-instance": "other-instance",
+};
