@@ -16,6 +16,14 @@ export interface AttemptContext {
   readonly agents: readonly AgentName[];
 }
 
+/**
+ * Why there is an attempt:
+ * - `call`: we call, and the peer is asked or has answered;
+ * - `accepted`: the peer calls, and may;
+ * - `called-back`: the peer calls, and may because we call it too.
+ */
+export type Grounds = "call" | "accepted" | "called-back";
+
 export interface Attempt {
   /** Our session id. */
   readonly id: string;
@@ -25,8 +33,11 @@ export interface Attempt {
   readonly remoteId: string | undefined;
   /** The peer has named our session id: it is there, and no recording. */
   readonly confirmed: boolean;
-  /** The peer began it. */
-  readonly theirs: boolean;
+  /** When the present instance and session of the peer's were first heard of. */
+  readonly metAtMs: number;
+  /** When a message last came that names our session id. */
+  readonly heardAtMs: number;
+  readonly grounds: Grounds;
   readonly startedAtMs: number;
   /** Somebody waits for it: messages are repeated more often. */
   readonly urgent: boolean;
@@ -102,6 +113,8 @@ interface Sync {
   readonly resendDelayMs: number;
   /** What was sent last did not get through, or its answer did not. */
   readonly doubted: boolean;
+  /** Any answer is wanted: is the peer still there? */
+  readonly asking: boolean;
 }
 
 export type AttemptEvent =
@@ -109,6 +122,8 @@ export type AttemptEvent =
   /** An instance and a session of the peer's that it did not have before. What was taken of another is void. */
   | { readonly type: "bind"; readonly instance: Instance; readonly remoteId: string }
   | { readonly type: "received"; readonly description: Description }
+  /** Is the peer still there? It is to answer, whichever way. */
+  | { readonly type: "ask" }
   /** The peer does not seem to know how things stand: it is told again. */
   | { readonly type: "remind" }
   | { readonly type: "described"; readonly connection: number; readonly description: AgentDescription }
@@ -143,13 +158,15 @@ export type AttemptDraft = { -readonly [K in keyof Attempt]: Attempt[K] };
 /** A new attempt, which has to `begin`. */
 export function createAttempt(
   { nowMs, freshId }: Pick<Input, "nowMs" | "freshId">,
-  given: Pick<Attempt, "instance" | "theirs" | "urgent">,
+  given: Pick<Attempt, "instance" | "grounds" | "urgent">,
 ): Attempt {
   return {
     ...given,
     id: freshId,
     remoteId: undefined,
     confirmed: false,
+    metAtMs: nowMs,
+    heardAtMs: Number.NEGATIVE_INFINITY,
     startedAtMs: nowMs,
     local: nothingYet,
     remote: undefined,
@@ -169,6 +186,7 @@ export function createAttempt(
       resendAtMs: undefined,
       resendDelayMs: timing.resendFirstMs,
       doubted: false,
+      asking: false,
     },
     ended: false,
   };

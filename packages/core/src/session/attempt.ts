@@ -66,10 +66,13 @@ function take(
       if (context.role === "controlled") draft.sync = { ...draft.sync, sendAtMs: input.nowMs };
       return;
     case "bind":
-      bind(draft, event.instance, event.remoteId, effects);
+      bind(draft, event.instance, event.remoteId, input, effects);
       return;
     case "received":
       takeDescription(draft, event.description, input);
+      return;
+    case "ask":
+      draft.sync = { ...draft.sync, ackAtMs: input.nowMs, doubted: true, asking: true };
       return;
     case "remind":
       remind(draft, input);
@@ -119,11 +122,19 @@ function take(
   }
 }
 
-function bind(draft: AttemptDraft, instance: Instance, remoteId: string, effects: AttemptEffect[]): void {
+function bind(
+  draft: AttemptDraft,
+  instance: Instance,
+  remoteId: string,
+  { nowMs }: Input,
+  effects: AttemptEffect[],
+): void {
   const { connection, operation, remote, sync } = draft;
   draft.instance = instance;
   draft.remoteId = remoteId;
   draft.confirmed = false;
+  draft.metAtMs = nowMs;
+  draft.heardAtMs = Number.NEGATIVE_INFINITY;
   draft.refused = undefined;
   draft.remote = undefined;
   if (remote !== undefined) draft.sync = { ...sync, sentReceived: undefined, resendDelayMs: timing.resendFirstMs };
@@ -137,7 +148,10 @@ function bind(draft: AttemptDraft, instance: Instance, remoteId: string, effects
 function takeDescription(draft: AttemptDraft, description: Description, { nowMs }: Input): void {
   const { received } = description;
   const echoes = received?.sessionId === draft.id;
-  if (echoes) draft.confirmed = true;
+  if (echoes) {
+    draft.confirmed = true;
+    draft.heardAtMs = nowMs;
+  }
   const known = draft.remote;
   if (known === undefined || isNewer(progressOf(description), progressOf(known))) {
     // What it has of ours is taken separately: the newer description may be the older account.

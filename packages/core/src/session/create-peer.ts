@@ -127,6 +127,7 @@ export function createPeer<Native>(options: PeerOptions<Native>): Peer<Native> {
     driverOf(sender).receive(instance, description, welcome);
   };
   const welcomeOf = (key: PublicKey): Welcome => {
+    if (closed !== undefined) return "no";
     try {
       const answer = accept?.(key) ?? false;
       return answer === "tell" ? "tell" : answer === true ? "yes" : "no";

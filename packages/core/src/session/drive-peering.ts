@@ -179,7 +179,9 @@ export function drivePeering(dependencies: PeeringDependencies): PeeringDriver {
         void runner
           .live(effect.attempt)
           ?.ping(timing.probeMs)
-          .then((alive) => dispatch({ type: "probed", attempt: effect.attempt, alive }));
+          .then((answered) => {
+            if (answered) dispatch({ type: "answered", attempt: effect.attempt });
+          });
         return;
       case "refuse":
         refuse(effect.instance, effect.description, effect.close);

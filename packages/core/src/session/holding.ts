@@ -47,7 +47,7 @@ function carry(scene: Scene, session: Held, { id }: Attempt): void {
   update(scene, {
     ...session,
     ...{ attempt: id, incoming: session.incoming && !draft.wanted, connected: true, lostAtMs: undefined },
-    ...{ aliveAtMs: input.nowMs, deadAtMs: Number.NEGATIVE_INFINITY, probeUntilMs: undefined },
+    ...{ aliveAtMs: input.nowMs, deadAtMs: Number.NEGATIVE_INFINITY, askedSinceMs: undefined },
   });
   draft.wanted = false;
 }
@@ -55,23 +55,24 @@ function carry(scene: Scene, session: Held, { id }: Attempt): void {
 /** An attempt has connected that carries no session: it becomes one, or takes one over whose path is dead. */
 function land(scene: Scene, attempt: Attempt): void {
   const { draft, context } = scene;
-  // Another instance, or the same peer after a restart? Whether the old paths answer tells.
-  const paths = draft.sessions.map((session) => ({
+  // Another instance, or the same peer after a restart? Whether the others are still there tells.
+  const others = draft.sessions.map((session) => ({
     session,
-    path: pathOf(scene, session, attempt),
+    presence: presenceOf(scene, session, attempt),
     isTwin: attemptOf(draft, session)?.instance === attempt.instance,
   }));
-  for (const { session, path } of paths) if (path === "unknown") probe(scene, session);
-  if (paths.some(({ path }) => path === "unknown")) return;
-  const dead = paths.filter(({ path }) => path === "dead");
-  const moving = dead.find(({ isTwin }) => isTwin);
-  const twin = paths.find(({ isTwin }) => isTwin);
+  const unknown = others.filter(({ presence }) => presence === "unknown");
+  for (const { session } of unknown) ask(scene, session);
+  if (unknown.length > 0) return;
+  const left = others.filter(({ presence }) => presence === "gone");
+  const moving = left.find(({ isTwin }) => isTwin);
+  const twin = others.find(({ isTwin }) => isTwin);
   if (moving === undefined && twin !== undefined) {
     // There is one with this instance already. Of two who could choose, one has to.
     if (context.role === "controlling") endAttempt(scene, attempt.id, "expired", gone);
     return;
   }
-  const old = moving ?? dead[0];
+  const old = moving ?? left[0];
   if (old === undefined) establish(scene, attempt);
   else move(scene, old.session, attempt);
 }
@@ -86,7 +87,7 @@ function establish(scene: Scene, attempt: Attempt): void {
     lostAtMs: undefined,
     aliveAtMs: input.nowMs,
     deadAtMs: Number.NEGATIVE_INFINITY,
-    probeUntilMs: undefined,
+    askedSinceMs: undefined,
   };
   draft.nextSession += 1;
   draft.wanted = false;
@@ -110,7 +111,7 @@ function move(scene: Scene, session: Held, attempt: Attempt): void {
 function releaseOthers(scene: Scene, taken: Attempt): void {
   const { draft, context } = scene;
   for (const other of draft.attempts) {
-    if (other.id === taken.id || other.theirs || isHeld(draft, other)) continue;
+    if (other.id === taken.id || other.grounds !== "call" || isHeld(draft, other)) continue;
     const isTwin = other.instance === taken.instance;
     // The controlling peer chooses between two attempts with one instance.
     if (isTwin && context.role === "controlled") continue;
@@ -120,33 +121,37 @@ function releaseOthers(scene: Scene, taken: Attempt): void {
 
 const gone: Close = { cause: "gone", reason: "" };
 
-/** Whether the path of a session has answered, or failed to, since there is reason to doubt it. */
-function pathOf({ draft, input }: Scene, session: Held, { startedAtMs }: Attempt): "alive" | "dead" | "unknown" {
-  const state = attemptOf(draft, session)?.connection?.state;
-  const sinceMs = Math.max(startedAtMs, input.nowMs - 2 * timing.probeMs);
-  if (state === undefined || state === "failed" || state === "closed" || session.deadAtMs >= sinceMs) return "dead";
-  return session.aliveAtMs >= sinceMs ? "alive" : "unknown";
+/**
+ * Whether the instance that a session is with is still there. A lost path does not tell, since it may be on its way back;
+ * a word of the instance's does, which came since there is reason to doubt it.
+ */
+function presenceOf({ draft, input }: Scene, session: Held, { metAtMs }: Attempt): "there" | "gone" | "unknown" {
+  const { connected, lostAtMs, aliveAtMs, deadAtMs } = session;
+  const attempt = attemptOf(draft, session);
+  if (attempt === undefined) return "gone";
+  const heardAtMs = Math.max(aliveAtMs, attempt.heardAtMs);
+  const sinceMs = Math.max(metAtMs, input.nowMs - timing.silenceMs);
+  if (heardAtMs >= sinceMs) return "there";
+  const isLong = !connected && lostAtMs !== undefined && lostAtMs <= input.nowMs - timing.silenceMs;
+  return deadAtMs >= sinceMs || (isLong && heardAtMs <= lostAtMs) ? "gone" : "unknown";
 }
 
-/** A new attempt may mean that the peer has restarted: are the paths that we have still good? */
-export function doubt(scene: Scene): void {
-  for (const session of scene.draft.sessions) if (session.connected) probe(scene, session);
+/** A new attempt may mean that the peer has restarted: are those that we have sessions with still there? */
+export function doubt(scene: Scene, newcomer: string): void {
+  for (const session of scene.draft.sessions) if (session.attempt !== newcomer) ask(scene, session);
 }
 
-function probe(scene: Scene, session: Held): void {
-  if (session.probeUntilMs !== undefined) return;
-  update(scene, { ...session, probeUntilMs: scene.input.nowMs + timing.probeMs });
+/** Asks over the path and over the backend. */
+function ask(scene: Scene, session: Held): void {
+  if (session.askedSinceMs !== undefined) return;
+  update(scene, { ...session, askedSinceMs: scene.input.nowMs });
+  run(scene, session.attempt, { type: "ask" });
   scene.effects.push({ type: "probe", attempt: session.attempt });
 }
 
-export function takeProbe(scene: Scene, attempt: string, alive: boolean): void {
-  const { draft, input } = scene;
+export function takeAnswer({ draft, input, ...scene }: Scene, attempt: string): void {
   const session = draft.sessions.find((each) => each.attempt === attempt);
-  if (session === undefined) return;
-  const times = alive ? { aliveAtMs: input.nowMs } : { deadAtMs: input.nowMs };
-  update(scene, { ...session, ...times, probeUntilMs: undefined });
-  // The agent has not noticed yet.
-  if (!alive && session.connected) run(scene, attempt, { type: "restart" });
+  if (session !== undefined) update({ draft, input, ...scene }, { ...session, aliveAtMs: input.nowMs });
 }
 
 /** The peer does not have a session any more, though its application did not end it. False when it is over then. */
@@ -178,15 +183,29 @@ export function isHeldBy({ id }: Attempt): (session: Held) => boolean {
 export function expireSessions(scene: Scene): void {
   const { draft, context, input } = scene;
   for (const session of draft.sessions) {
-    if (session.probeUntilMs !== undefined && session.probeUntilMs <= input.nowMs)
-      takeProbe(scene, session.attempt, false);
+    if (askedUntilMs(session) <= input.nowMs) conclude(scene, session);
     if (giveUpAtMs(session, context) <= input.nowMs) endHeld(scene, session, "lost", "no path for too long", gone);
   }
 }
 
+/** Somebody was asked long enough. */
+function conclude(scene: Scene, session: Held): void {
+  const { draft, input } = scene;
+  const { askedSinceMs = input.nowMs, aliveAtMs } = session;
+  const isPathDead = aliveAtMs < askedSinceMs;
+  const isSilent = isPathDead && (attemptOf(draft, session)?.heardAtMs ?? Number.NEGATIVE_INFINITY) < askedSinceMs;
+  update(scene, { ...session, askedSinceMs: undefined, deadAtMs: isSilent ? input.nowMs : session.deadAtMs });
+  // The agent has not noticed yet.
+  if (isPathDead && session.connected) run(scene, session.attempt, { type: "restart" });
+}
+
+function askedUntilMs({ askedSinceMs }: Held): number {
+  return askedSinceMs === undefined ? Number.POSITIVE_INFINITY : askedSinceMs + timing.probeMs;
+}
+
 /** When something is due about a session. */
 export function sessionDeadline(session: Held, context: PeeringContext): number {
-  return Math.min(session.probeUntilMs ?? Number.POSITIVE_INFINITY, giveUpAtMs(session, context));
+  return Math.min(askedUntilMs(session), giveUpAtMs(session, context));
 }
 
 function giveUpAtMs({ lostAtMs, incoming }: Held, { reconnectMs, reconnectIncomingMs }: PeeringContext): number {

@@ -32,6 +32,8 @@ export interface Peering {
   readonly askAgainAtMs: number | undefined;
   /** A peer that ended an attempt is left alone until then. */
   readonly askNotBeforeMs: number;
+  /** Somebody has declined our call; another instance may still take it. */
+  readonly declinedAtMs: number | undefined;
   /** The last words of attempts that are over, by our session id: to be repeated to a peer that has not heard them. */
   readonly over: readonly { readonly id: string; readonly close: Close }[];
 }
@@ -45,11 +47,11 @@ export interface Held {
   readonly incoming: boolean;
   readonly connected: boolean;
   readonly lostAtMs: number | undefined;
-  /** When its path was last seen to answer, and not to. */
+  /** When its path last answered, and when the peer's instance was last asked in vain, over the path and the backend. */
   readonly aliveAtMs: number;
   readonly deadAtMs: number;
-  /** When the answer to a probe has to be there. */
-  readonly probeUntilMs: number | undefined;
+  /** Since when it is asked, if it is. */
+  readonly askedSinceMs: number | undefined;
 }
 
 /** Whether a key may start a session with us: `tell` declines in words. */
@@ -66,7 +68,8 @@ export type PeeringEvent =
       readonly welcome: Welcome;
     }
   | { readonly type: "attempt"; readonly attempt: string; readonly event: AttemptEvent }
-  | { readonly type: "probed"; readonly attempt: string; readonly alive: boolean }
+  /** The path of an attempt has answered a probe. */
+  | { readonly type: "answered"; readonly attempt: string }
   /** The application is done with a session. */
   | { readonly type: "close"; readonly session: number; readonly reason: string }
   | { readonly type: "close-all"; readonly reason: string }
@@ -87,7 +90,7 @@ export type PeeringEffect =
   | { readonly type: "ended"; readonly session: number; readonly cause: EndCause; readonly reason: string }
   /** An attempt is over that was no session, or is none any more. */
   | { readonly type: "attempt-ended"; readonly attempt: string; readonly cause: EndCause | "expired" }
-  /** Ask the path of an attempt for an answer; silence says that it is dead. */
+  /** Ask the path of an attempt for an answer. */
   | { readonly type: "probe"; readonly attempt: string }
   /** Nobody will become a session: the peer declines. */
   | { readonly type: "declined" }
@@ -111,6 +114,7 @@ export function createPeering({ nowMs }: Pick<Input, "nowMs">): Peering {
     askedAtMs: Number.NEGATIVE_INFINITY,
     askAgainAtMs: undefined,
     askNotBeforeMs: nowMs,
+    declinedAtMs: undefined,
     over: [],
   };
 }
@@ -129,7 +133,7 @@ export interface Scene {
 }
 
 /** Starts an attempt, and returns its id. */
-export function begin(scene: Scene, given: Pick<Attempt, "instance" | "theirs">): string {
+export function begin(scene: Scene, given: Pick<Attempt, "instance" | "grounds">): string {
   const { draft, input } = scene;
   // One event starts one attempt at most, but for an answer to it, which a second name keeps apart.
   const isTaken = draft.attempts.some(({ id }) => id === input.freshId);

@@ -5,9 +5,10 @@
 
 import { attemptDeadline } from "./attempt.ts";
 import { type Attempt, isConnected } from "./attempt-state.ts";
-import { endHeld, expireSessions, sessionDeadline, settleSessions, takeProbe } from "./holding.ts";
+import { endHeld, expireSessions, sessionDeadline, settleSessions, takeAnswer } from "./holding.ts";
 import type { Input } from "./input.ts";
 import {
+  attemptOf,
   begin,
   endAttempt,
   isHeld,
@@ -19,7 +20,7 @@ import {
   type Scene,
   update,
 } from "./peering-state.ts";
-import { makeRoom, takeMessage } from "./routing.ts";
+import { declineDeadline, makeRoom, settleDecline, takeMessage } from "./routing.ts";
 import { timing } from "./timing.ts";
 
 /** When it wants its next `tick`; `Infinity` for never. */
@@ -27,6 +28,7 @@ export function peeringDeadline(peering: Peering, context: PeeringContext): numb
   const { attempts, sessions, askAgainAtMs } = peering;
   return Math.min(
     askAgainAtMs ?? Number.POSITIVE_INFINITY,
+    declineDeadline(peering),
     ...attempts.map(attemptDeadline),
     ...attempts.filter((attempt) => mayExpire(peering, attempt)).map(expiryMs),
     ...sessions.map((session) => sessionDeadline(session, context)),
@@ -42,6 +44,8 @@ export function stepPeering(
   const scene: Scene = { draft: { ...peering }, context, input, effects: [] };
   take(scene, event);
   settleSessions(scene);
+  settleDecline(scene);
+  withdraw(scene);
   ask(scene);
   setUrgency(scene);
   return { peering: scene.draft, effects: scene.effects };
@@ -52,7 +56,7 @@ function take(scene: Scene, event: PeeringEvent): void {
   switch (event.type) {
     case "want":
       if (event.wanted) want(scene);
-      else unwant(scene);
+      else draft.wanted = false;
       return;
     case "message":
       takeMessage(scene, event.instance, event.description, event.welcome);
@@ -60,8 +64,8 @@ function take(scene: Scene, event: PeeringEvent): void {
     case "attempt":
       run(scene, event.attempt, event.event);
       return;
-    case "probed":
-      takeProbe(scene, event.attempt, event.alive);
+    case "answered":
+      takeAnswer(scene, event.attempt);
       return;
     case "close": {
       const session = draft.sessions.find(({ number }) => number === event.session);
@@ -106,14 +110,6 @@ function want(scene: Scene): void {
   draft.wanted = true;
 }
 
-function unwant(scene: Scene): void {
-  const { draft } = scene;
-  draft.wanted = false;
-  for (const attempt of draft.attempts)
-    if (!attempt.theirs && !isHeld(draft, attempt))
-      endAttempt(scene, attempt.id, "closed", { cause: "done", reason: "not wanted any more" });
-}
-
 /** Asks any instance of the peer, while a session is wanted or lost and none is in sight. */
 function ask(scene: Scene): void {
   const { draft, input } = scene;
@@ -132,8 +128,26 @@ function ask(scene: Scene): void {
   if (draft.askAgainAtMs > nowMs) return;
   draft.askedAtMs = nowMs;
   draft.askAgainAtMs = undefined;
-  if (makeRoom(scene, () => true)) begin(scene, { instance: undefined, theirs: false });
+  if (makeRoom(scene, () => true)) begin(scene, { instance: undefined, grounds: "call" });
   else draft.askAgainAtMs = nowMs + timing.askDespiteMs;
+}
+
+/** Ends what there is only because we call, when we do not call any more. */
+function withdraw(scene: Scene): void {
+  const { draft } = scene;
+  if (draft.wanted) return;
+  const own = draft.sessions.filter(({ incoming }) => !incoming);
+  const needless = draft.attempts.filter(
+    (attempt) =>
+      !isHeld(draft, attempt) &&
+      ((attempt.grounds === "call" && own.every(({ connected }) => connected)) ||
+        (attempt.grounds === "called-back" && own.length === 0)),
+  );
+  for (const { id, instance } of needless) {
+    // Of two attempts with one instance, the controlling peer chooses.
+    const isTwin = draft.sessions.some((session) => attemptOf(draft, session)?.instance === instance);
+    if (!isTwin) endAttempt(scene, id, "closed", { cause: "done", reason: "not wanted any more" });
+  }
 }
 
 /** Who waits is in a hurry, and who has just lost a session. */
@@ -143,8 +157,8 @@ function setUrgency(scene: Scene): void {
     ({ lostAtMs = Number.NEGATIVE_INFINITY }) => input.nowMs < lostAtMs + timing.urgentLossMs,
   );
   const isCalling = draft.wanted || lost.some(({ incoming }) => !incoming);
-  for (const { id, theirs, urgent } of draft.attempts) {
-    const isUrgent = draft.wanted || (isCalling && !theirs) || lost.some(({ attempt }) => attempt === id);
+  for (const { id, grounds, urgent } of draft.attempts) {
+    const isUrgent = draft.wanted || (isCalling && grounds === "call") || lost.some(({ attempt }) => attempt === id);
     if (isUrgent !== urgent) run(scene, id, { type: "urgent", urgent: isUrgent });
   }
 }

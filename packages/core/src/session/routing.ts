@@ -69,7 +69,7 @@ function isFree(peering: Pick<Peering, "sessions">, attempt: Attempt, instance: 
 function bind(scene: Scene, id: string, instance: Instance, description: Description): void {
   run(scene, id, { type: "bind", instance, remoteId: description.sessionId });
   run(scene, id, { type: "received", description });
-  doubt(scene);
+  doubt(scene, id);
 }
 
 /** Somebody new: it calls, or is a further instance that answers us. */
@@ -83,8 +83,8 @@ function meet(scene: Scene, instance: Instance, description: Description, welcom
     return;
   }
   if (!makeRoom(scene, ({ confirmed }) => !confirmed)) return;
-  // Who comes in only because we call goes when we do not call any more.
-  bind(scene, begin(scene, { instance, theirs: welcome === "yes" && !answersUs }), instance, description);
+  const grounds = answersUs ? "call" : welcome === "yes" ? "accepted" : "called-back";
+  bind(scene, begin(scene, { instance, grounds }), instance, description);
 }
 
 /** Makes room for one more attempt by ending the oldest that may go. False when there is none. */
@@ -104,6 +104,11 @@ function takeClose(scene: Scene, attempt: Attempt | undefined, instance: Instanc
   if (attempt === undefined || (attempt.instance !== undefined && attempt.instance !== instance)) return;
   const { draft, input } = scene;
   const cause = endCauses[close.cause];
+  if (attempt.instance === undefined) {
+    // Another instance may still come, so that one that does not says nothing of it; a call waits a moment for that.
+    if (close.cause === "declined" && draft.wanted) draft.declinedAtMs ??= input.nowMs;
+    return;
+  }
   draft.askNotBeforeMs = input.nowMs + timing.askAfterEndMs;
   const session = draft.sessions.find(isHeldBy(attempt));
   if (session !== undefined) {
@@ -111,9 +116,22 @@ function takeClose(scene: Scene, attempt: Attempt | undefined, instance: Instanc
     return;
   }
   endAttempt(scene, attempt.id, cause);
-  if (close.cause !== "declined" || !draft.wanted || draft.attempts.some((each) => !isHeld(draft, each))) return;
+  if (close.cause === "declined" && draft.wanted) draft.declinedAtMs ??= input.nowMs;
+}
+
+/** A call is over when somebody has declined, and nobody else has come for a moment. */
+export function settleDecline(scene: Scene): void {
+  const { draft, input } = scene;
+  if (!draft.wanted) draft.declinedAtMs = undefined;
+  if (declineDeadline(draft) > input.nowMs) return;
+  draft.declinedAtMs = undefined;
+  if (draft.sessions.length > 0 || draft.attempts.some(({ confirmed }) => confirmed)) return;
   draft.wanted = false;
   scene.effects.push({ type: "declined" });
+}
+
+export function declineDeadline({ declinedAtMs }: Pick<Peering, "declinedAtMs">): number {
+  return declinedAtMs === undefined ? Number.POSITIVE_INFINITY : declinedAtMs + timing.otherComesMs;
 }
 
 const endCauses: Readonly<Record<CloseCause, EndCause>> = {

@@ -67,6 +67,8 @@ export function createAttemptRunner(dependencies: AttemptRunnerDependencies): At
     if (agent === undefined) return;
     run.number = number;
     run.failure = undefined;
+    // One that was replaced lives on for a moment, and even may find a path then.
+    const isInUse = (): boolean => running.get(id)?.number === number;
     try {
       const live = connectAgent(
         agent,
@@ -75,6 +77,7 @@ export function createAttemptRunner(dependencies: AttemptRunnerDependencies): At
           onCandidate: (candidate, ufrag) => tell(id, { type: "candidate", connection: number, candidate, ufrag }),
           onCandidatesComplete: (ufrag) => tell(id, { type: "candidates-complete", connection: number, ufrag }),
           onState(state, failure) {
+            if (!isInUse()) return;
             const forged = isWiceError(failure, "forged");
             facts.forged = forged;
             if (state === "connected") dependencies.onConnected(id, live);
@@ -82,14 +85,20 @@ export function createAttemptRunner(dependencies: AttemptRunnerDependencies): At
             tell(id, { type: "state", connection: number, state, forged });
           },
           onNegotiationNeeded: () => tell(id, { type: "negotiation-needed", connection: number }),
-          onChannel: (channel) => dependencies.onChannel(id, channel),
+          onChannel(channel) {
+            if (isInUse()) dependencies.onChannel(id, channel);
+          },
           onServerError: noteServer,
           onEnvelope(bytes) {
             const description = seal.open(bytes);
             if (description !== undefined) dependencies.onInBand(id, description);
           },
-          onConsumed: (channel, bytes) => dependencies.onConsumed(id, channel, bytes),
-          onResume: (messages) => dependencies.onResume(id, messages),
+          onConsumed(channel, bytes) {
+            if (isInUse()) dependencies.onConsumed(id, channel, bytes);
+          },
+          onResume(messages) {
+            if (isInUse()) dependencies.onResume(id, messages);
+          },
         },
         clock,
       );
@@ -106,6 +115,7 @@ export function createAttemptRunner(dependencies: AttemptRunnerDependencies): At
     if (run.number !== number) return;
     if (run.live !== undefined) partings.add(run.live.closeSoon());
     run.live = undefined;
+    run.number = 0;
   };
   const noteServer = (error: ServerError): void => {
     facts.serverError = error;

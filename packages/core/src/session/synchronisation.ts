@@ -31,11 +31,12 @@ export function synchronise(
       resendAtMs: nowMs + delayMs * (0.75 + 0.5 * jitter),
       resendDelayMs: delayMs,
       doubted: false,
+      asking: false,
     };
   } else if (sync.ackAtMs !== undefined && !sync.doubted && !owesWord(sync.sentReceived, description.received)) {
     draft.sync = { ...sync, ackAtMs: undefined };
   }
-  if (!description.answerWanted) draft.sync = { ...draft.sync, resendAtMs: undefined };
+  if (!lags(draft.remote?.received, draft)) draft.sync = { ...draft.sync, resendAtMs: undefined };
 }
 
 /** What we say of ourselves is being made: until then there is nothing to say. */
@@ -56,12 +57,12 @@ export function lags(received: Received | undefined, draft: AttemptDraft): boole
 
 /** Everything that we have to say. */
 export function describe(draft: AttemptDraft, { agents }: AttemptContext, close?: Close): Description {
-  const { id, local, remote } = draft;
+  const { id, local, remote, sync } = draft;
   const { kind, epoch, sdp, ufrag, pwd, candidates, candidatesComplete } = local;
   return {
     ...{ sessionId: id, kind, epoch, sdp, ufrag, pwd, candidates, candidatesComplete, agents, close },
     candidateCount: candidates.length,
     received: remote === undefined ? undefined : { sessionId: remote.sessionId, ...progressOf(remote) },
-    answerWanted: lags(remote?.received, draft),
+    answerWanted: sync.asking || lags(remote?.received, draft),
   };
 }

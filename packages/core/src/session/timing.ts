@@ -29,8 +29,10 @@ export const timing = {
   operationMs: 10_000,
   /** The peer's certificate was not the one that it had named: nothing that a quick retry mends. */
   forgedMs: 30_000,
-  /** A ping over the path, when somebody doubts it. */
+  /** Somebody who is asked whether it is still there answers in this time. */
   probeMs: 2_500,
+  /** Whose path was lost so long ago, and who was not heard since, is not there any more; a word older than that says nothing. */
+  silenceMs: 5_000,
   /** After a loss, messages are repeated as often as while somebody waits, for so long. */
   urgentLossMs: 300_000,
   /** An attempt of the peer's that does not get anywhere is given up. */
@@ -39,6 +41,8 @@ export const timing = {
   askOthersMs: 3_000,
   /** A peer that has ended an attempt is asked again so much later. */
   askAfterEndMs: 2_000,
+  /** When one instance has declined, another may take the call for so long. */
+  otherComesMs: 1_000,
   /** A confirmed one gets so long before others are asked as well. */
   askDespiteMs: 15_000,
 } as const;
