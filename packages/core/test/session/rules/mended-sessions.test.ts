@@ -1,0 +1,139 @@
+/** Defects of sessions that were mended once: named for what a user saw. */
+
+import { describe, expect, test } from "vitest";
+import { createMachine, describes, echoOf, instances, meetCaller, sessionId } from "../support/machine.ts";
+import { createStage, everybody, listenTo, makeKeys, text, watch } from "../support/stage.ts";
+
+const keys = makeKeys();
+const roles = ["controlling", "controlled"] as const;
+const other = { controlling: "controlled", controlled: "controlling" } as const;
+
+describe.each(roles)("the caller is the %s one", (role) => {
+  test("a session that was lost on both sides and found again is still one session", async () => {
+    const stage = createStage(keys);
+    const [caller, called] = [stage.start(role, everybody), stage.start(other[role], everybody)];
+    const session = await stage.clock.runUntil(caller.call(called));
+    for (const outageMs of [12_000, 25_000, 55_000]) {
+      stage.paths.setUp(false);
+      await stage.clock.advance(outageMs);
+      expect(session.state).toBe("reconnecting");
+      stage.paths.setUp(true);
+      await stage.clock.advance(30_000);
+      expect([caller.sessions, called.sessions].map(({ length }) => length)).toEqual([1, 1]);
+      expect(session.state).toBe("connected");
+    }
+    expect(called.incoming).toHaveLength(1);
+    expect([caller.agent.open, called.agent.open]).toEqual([1, 1]);
+    expect(await stage.end()).toEqual({ connections: 0, timers: 0 });
+  });
+
+  test("a callee that gives up its lost session does not end the caller's, which works again", async () => {
+    const stage = createStage(keys);
+    const caller = stage.start(role, everybody);
+    const called = stage.start(other[role], { peer: { accept: () => true, reconnectIncomingMs: 8_000 } });
+    const session = await stage.clock.runUntil(caller.call(called));
+    stage.paths.setUp(false);
+    await stage.clock.advance(25_000);
+    expect(called.incoming[0]?.state).toBe("closed");
+    expect(session.state).toBe("reconnecting");
+    stage.paths.setUp(true);
+    await stage.clock.advance(40_000);
+    expect(session.state).toBe("connected");
+    const heard = listenTo(called.incoming[1] as (typeof called.incoming)[0]);
+    await stage.clock.runUntil(session.send(text.encode("again")));
+    await stage.clock.advance(100);
+    expect(heard).toEqual(["again"]);
+    expect(await stage.end()).toEqual({ connections: 0, timers: 0 });
+  });
+
+  test("connect calls who has restarted, though the session of the time before still waits for its path", async () => {
+    const stage = createStage(keys);
+    const we = stage.start(role, everybody);
+    const before = stage.start(other[role], everybody);
+    await stage.clock.runUntil(before.call(we));
+    const lost = we.incoming[0];
+    before.vanish();
+    await stage.clock.advance(12_000);
+    expect(lost?.state).toBe("reconnecting");
+    const after = stage.start(other[role], everybody);
+    const startMs = stage.clock.now();
+    const session = await stage.clock.runUntil(we.call(after));
+    expect(session.instance).toBe(after.backend.instance);
+    expect(stage.clock.now() - startMs).toBeLessThan(10_000);
+    await stage.end();
+  });
+
+  test("a connect that was aborted leaves no attempt with somebody whom accept does not allow", async () => {
+    const stage = createStage(keys);
+    const we = stage.start(role, { peer: { accept: () => false }, agent: { blocked: true } });
+    const they = stage.start(other[role], { ...everybody, agent: { blocked: true } });
+    const stop = new AbortController();
+    const calls = [we.call(they, { signal: stop.signal }), they.call(we)];
+    for (const call of calls) call.catch(() => {});
+    await stage.clock.advance(1_000);
+    expect(we.agent.open).toBeGreaterThan(0);
+    stop.abort();
+    await stage.clock.advance(1_000);
+    expect(we.agent.open).toBe(0);
+    const connections = we.agent.connections.length;
+    await stage.clock.advance(60_000);
+    expect(we.agent.connections).toHaveLength(connections);
+    expect(await stage.end()).toEqual({ connections: 0, timers: 0 });
+  });
+
+  test("an application that closes with the reason `declined` has closed, and nothing more", async () => {
+    const stage = createStage(keys);
+    const [caller, called] = [stage.start(role, everybody), stage.start(other[role], everybody)];
+    const session = await stage.clock.runUntil(caller.call(called));
+    await stage.clock.advance(100);
+    await stage.clock.runUntil(called.incoming[0]?.close({ reason: "declined" }) ?? Promise.reject(new Error("none")));
+    expect(await stage.clock.runUntil(session.closed)).toEqual({ cause: "closed-by-peer", reason: "declined" });
+    expect(caller.peer.explain(called.key.publicKey).code).toBe("closed-by-peer");
+    await stage.end();
+  });
+});
+
+test("an old verdict about a path does not move a session: it is asked anew", () => {
+  const machine = createMachine({ role: "controlled" });
+  const first = meetCaller(machine);
+  // A newcomer made us ask, and nobody answered; then the path came to life again.
+  machine.hear(describes({ sessionId: sessionId(2) }), { instance: instances[1] });
+  machine.pass(3_000);
+  const attempt = machine.peering.attempts.find(({ id }) => id === first.ours);
+  machine.tell(first.ours, {
+    type: "state",
+    connection: attempt?.connection?.number ?? 0,
+    state: "connected",
+    forged: false,
+  });
+  machine.hear(describes({ sessionId: first.theirs, kind: "offer", epoch: 1, received: echoOf(machine, first.ours) }));
+  machine.pass(600_000);
+  const second = meetNewcomer(machine);
+  expect(second.map(({ type }) => type)).not.toContain("moved");
+  expect(second.map(({ type }) => type)).toContain("probe");
+  expect(machine.peering.sessions).toMatchObject([{ attempt: first.ours, connected: true }]);
+});
+
+/** Another instance calls and connects. Returns what came of it. */
+function meetNewcomer(machine: ReturnType<typeof createMachine>) {
+  const before = machine.peering.attempts.length;
+  const effects = [...machine.hear(describes({ sessionId: sessionId(3), kind: "offer" }), { instance: instances[2] })];
+  const id = machine.peering.attempts[before]?.id ?? "";
+  const sdp = "v=0\r\no=- ours 0 IN IP4 0.0.0.0\r\n";
+  const description = { sdp, ufrag: "ours", pwd: "q".repeat(24) };
+  effects.push(...machine.tell(id, { type: "described", connection: 1, description }));
+  effects.push(...machine.tell(id, { type: "state", connection: 1, state: "connected", forged: false }));
+  return effects;
+}
+
+test("watch tells of a session that was found again: it has not moved", async () => {
+  const stage = createStage(keys);
+  const [caller, called] = [stage.start("controlling", everybody), stage.start("controlled", everybody)];
+  const seen = watch(await stage.clock.runUntil(caller.call(called)));
+  stage.paths.setUp(false);
+  await stage.clock.advance(20_000);
+  stage.paths.setUp(true);
+  await stage.clock.advance(20_000);
+  expect(seen).toEqual(["reconnecting", "connected"]);
+  await stage.end();
+});
