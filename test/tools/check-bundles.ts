@@ -22,8 +22,8 @@ const budgets: readonly Budget[] = [
   { of: "createBackend, createPeer", from: "@wice/core", maxKilobytes: 50 },
   { of: "openKeyStore", from: "@wice/web", maxKilobytes: 4 },
   { of: "createBroadcastTransport", from: "@wice/web", with: "createBackend", maxKilobytes: 32 },
-  { of: "openBackend", from: "@wice/web", maxKilobytes: 60 },
-  { of: "openBackend", from: "@wice/web", with: "createPeer", maxKilobytes: 72 },
+  { of: "openBackend", from: "@wice/web", maxKilobytes: 48 },
+  { of: "openBackend", from: "@wice/web", with: "createPeer", maxKilobytes: 66 },
 ];
 
 interface Budget {

@@ -1,6 +1,6 @@
 /** One `Listen` of a relay: the envelopes for a fixed set of keys, until it ends. */
 
-import { type Envelope, encodeEnvelope, type PublicKey, type Timer, WiceError } from "@wice/core";
+import { type Envelope, encodeEnvelope, isWiceError, type PublicKey, type Timer, WiceError } from "@wice/core";
 import { fromWireEnvelope } from "@wice/core/transport";
 import type { Envelope as WireEnvelope } from "@wice/core/wire";
 import type { ConnectSettings } from "./options.ts";
@@ -92,7 +92,7 @@ export function listenOpener(
         }
         end(lost(where, "ended the stream"));
       } catch (error) {
-        end(client.errorOf(error));
+        end(asError(error));
       }
     };
 
@@ -111,6 +111,11 @@ function readEnvelope(message: WireEnvelope): Envelope | undefined {
   } catch {
     return undefined;
   }
+}
+
+/** Other errors come of an abort only, and nobody is told of those. */
+function asError(error: unknown): WiceError {
+  return isWiceError(error) ? error : new WiceError("internal", "the stream failed", { cause: error });
 }
 
 function lost(where: string, how: string): WiceError {
