@@ -37,6 +37,8 @@ export interface FakeAgentOptions {
   readonly operationMs?: number;
   readonly bytesPerMs?: number;
   readonly maxMessageBytes?: number;
+  /** Why the main channel does not take a message, though it is open. */
+  readonly refuses?: (message: Uint8Array) => WiceError | undefined;
   /** Why no connection can be made, if so. */
   readonly broken?: () => WiceError | undefined;
 }
@@ -172,6 +174,7 @@ function createFakeConnection(
       answers: () => paths.answers(of),
       other: () => of.peer?.channels.get(id),
       onSent: id === 0 ? onControl : () => {},
+      ...(id === 1 && options.refuses !== undefined && { refuses: options.refuses }),
     });
     of.channels.set(id, channel);
     return channel;

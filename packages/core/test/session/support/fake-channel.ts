@@ -21,6 +21,8 @@ export interface FakeChannelOptions {
   /** How fast the path is. */
   readonly bytesPerMs: number;
   readonly maxMessageBytes: number;
+  /** Why it does not take a message, though it is open. */
+  refuses?(message: Uint8Array): WiceError | undefined;
   answers(): boolean;
   /** The other end of it. */
   other(): FakeChannel | undefined;
@@ -37,6 +39,9 @@ export function createFakeChannel(options: FakeChannelOptions): FakeChannel {
   let waking = false;
   /** Closed by its owner, while messages are under way. */
   let parting = false;
+  /** What has come, and that nobody takes yet. */
+  const waiting: Uint8Array[] = [];
+  let handlers: ChannelHandlers = {};
   const underWay: { readonly message: Uint8Array; readonly dueMs: number }[] = [];
 
   const flush = (): void => {
@@ -61,13 +66,19 @@ export function createFakeChannel(options: FakeChannelOptions): FakeChannel {
     channel.cut();
   };
 
-  const handlers: ChannelHandlers = {};
   const channel: FakeChannel = {
     id,
     label,
     reliable,
     maxMessageBytes,
-    handlers,
+    get handlers() {
+      return handlers;
+    },
+    set handlers(given) {
+      handlers = given;
+      while (waiting[0] !== undefined && handlers.onMessage !== undefined)
+        handlers.onMessage(waiting.shift() as Uint8Array);
+    },
     get bufferedBytes() {
       return bufferedBytes;
     },
@@ -82,6 +93,8 @@ export function createFakeChannel(options: FakeChannelOptions): FakeChannel {
     send(message) {
       if (state !== "open" || parting) throw new WiceError("closed", "the channel is closed");
       if (message.length > maxMessageBytes) throw new WiceError("too-large", "the message is too large");
+      const refusal = options.refuses?.(message);
+      if (refusal !== undefined) throw refusal;
       onSent();
       if (!reliable && !answers()) return;
       bufferedBytes += message.length;
@@ -91,7 +104,9 @@ export function createFakeChannel(options: FakeChannelOptions): FakeChannel {
     },
     flush,
     take(message) {
-      if (state === "open") channel.handlers.onMessage?.(message);
+      if (state !== "open") return;
+      if (handlers.onMessage === undefined) waiting.push(message);
+      else handlers.onMessage(message);
     },
     close() {
       if (state === "closed" || parting) return;

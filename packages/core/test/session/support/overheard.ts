@@ -12,6 +12,7 @@ import {
   type PublicKey,
   WiceError,
 } from "@wice/core";
+import { createFaultyTransport, type FaultyTransport } from "@wice/core/testing";
 import { toHex } from "../../../src/bytes.ts";
 import { type Description, readDescription } from "../../../src/session/description.ts";
 
@@ -32,8 +33,10 @@ export interface Overheard {
   readonly envelopes: readonly Envelope[];
   /** Which descriptions arrive; all do by default. */
   passes: (said: Said) => boolean;
-  /** Publishing fails while it is down. */
+  /** Nothing can be published while it is down, and nobody can subscribe. */
   down: boolean;
+  /** Loses all subscriptions. */
+  cut(): void;
   connect(): EnvelopeTransport & { kill(): void };
   /** Sends an envelope again, as anybody can who has seen it. */
   replay(envelope: Envelope): Promise<void>;
@@ -42,6 +45,7 @@ export interface Overheard {
 export function createOverheard(keys: readonly PrivateKey[], now: () => number): Overheard {
   const network = createInProcessNetwork();
   const attacker = network.connect();
+  const transports = new Set<FaultyTransport>();
   const said: Said[] = [];
   const envelopes: Envelope[] = [];
 
@@ -55,25 +59,36 @@ export function createOverheard(keys: readonly PrivateKey[], now: () => number):
     return { atMs: now(), from: envelope.sender, instance, description, envelope };
   };
 
+  const checkUp = (): void => {
+    if (overheard.down) throw new WiceError("unavailable", "the relay is gone", { retryable: true });
+  };
   const overheard: Overheard = {
     network,
     said,
     envelopes,
     passes: () => true,
     down: false,
+    cut() {
+      for (const transport of transports) transport.cut();
+    },
     connect() {
-      const inner = network.connect();
+      const inner = createFaultyTransport(network.connect());
+      transports.add(inner);
       let alive = true;
       return {
         async publish(envelope, options) {
           if (!alive) return new Promise(() => {});
-          if (overheard.down) throw new WiceError("unavailable", "the relay is gone", { retryable: true });
+          checkUp();
           envelopes.push(envelope);
           const what = await read(envelope);
           if (what !== undefined) said.push(what);
           return what === undefined || overheard.passes(what) ? inner.publish(envelope, options) : { subscribers: 1 };
         },
-        subscribe: (recipient, options) => (alive ? inner.subscribe(recipient, options) : new Promise<never>(() => {})),
+        async subscribe(recipient, options) {
+          if (!alive) return new Promise<never>(() => {});
+          checkUp();
+          return inner.subscribe(recipient, options);
+        },
         close: () => inner.close(),
         kill() {
           alive = false;
