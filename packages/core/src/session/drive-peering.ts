@@ -169,9 +169,11 @@ export function drivePeering(dependencies: PeeringDependencies): PeeringDriver {
       case "attempt-ended":
         runner.forget(effect.attempt);
         if (effect.cause === "expired") note("ended", "an attempt came to nothing and was given up");
-        else facts.ended = { cause: effect.cause, reason: "" };
+        // What we end ourselves says nothing of the peer.
+        else if (effect.cause !== "closed") facts.ended = { cause: effect.cause, reason: "" };
         return;
       case "declined":
+        facts.ended = { cause: "declined", reason: "" };
         note("refused", "the peer has declined");
         settleWaiting((each) => each.reject(new WiceError("permission-denied", "the peer has declined")));
         return;
