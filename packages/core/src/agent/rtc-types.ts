@@ -16,7 +16,7 @@ export interface PeerConnectionLike extends EventSource {
   addIceCandidate(candidate: IceCandidateInit): Promise<unknown>;
   setConfiguration?(configuration: PeerConnectionConfiguration): void;
   restartIce?(): unknown;
-  getStats(): Promise<{ forEach(visit: (report: never) => void): void }>;
+  getStats(): Promise<{ forEach(visit: Listener): void }>;
   /** Some return a promise. */
   close(): unknown;
 }
@@ -57,9 +57,13 @@ export interface DataChannelInit {
 }
 
 interface EventSource {
-  addEventListener(type: string, listener: (event: never) => void): void;
-  removeEventListener(type: string, listener: (event: never) => void): void;
+  addEventListener(type: string, listener: Listener): void;
+  removeEventListener(type: string, listener: Listener): void;
 }
+
+/** Of events and reports. */
+// biome-ignore lint/suspicious/noExplicitAny: only this fits what browsers hand over and what everybody else does.
+type Listener = (event: any) => void;
 
 /** As browsers take them. */
 export interface IceServer {
@@ -77,7 +81,6 @@ export interface PeerConnectionConfiguration {
 
 /** Listens, and returns what stops that. */
 export function listen<Event>(source: EventSource, type: string, listener: (event: Event) => void): () => void {
-  const heard = listener as (event: never) => void;
-  source.addEventListener(type, heard);
-  return () => source.removeEventListener(type, heard);
+  source.addEventListener(type, listener);
+  return () => source.removeEventListener(type, listener);
 }
