@@ -4,8 +4,8 @@
  */
 
 import type { Instance } from "../backend/backend.ts";
-import { type Attempt, isConnected } from "./attempt-state.ts";
-import type { Close, CloseCause, Description } from "./description.ts";
+import { type Attempt, isConnected, localProgress } from "./attempt-state.ts";
+import { type Close, type CloseCause, type Description, isNewer } from "./description.ts";
 import { doubt, endHeld, isHeldBy, loseTo } from "./holding.ts";
 import {
   begin,
@@ -26,7 +26,7 @@ export function takeMessage(scene: Scene, instance: Instance, description: Descr
   const { sessionId, received, close } = description;
   const named = draft.attempts.find(({ id }) => id === received?.sessionId);
   if (close !== undefined) {
-    takeClose(scene, named, instance, close);
+    if (named !== undefined) takeClose(scene, named, instance, description, close);
     return;
   }
 
@@ -100,8 +100,17 @@ export function makeRoom(scene: Scene, mayGo: (attempt: Attempt) => boolean): bo
 }
 
 /** An orderly end names our session id, which no recording from before can. */
-function takeClose(scene: Scene, attempt: Attempt | undefined, instance: Instance, close: Close): void {
-  if (attempt === undefined || (attempt.instance !== undefined && attempt.instance !== instance)) return;
+function takeClose(
+  scene: Scene,
+  attempt: Attempt,
+  instance: Instance,
+  { sessionId, received }: Description,
+  close: Close,
+): void {
+  if (attempt.instance !== undefined && attempt.instance !== instance) return;
+  // What the peer refused before it had a session with us may come late: what we have said since, it had not heard.
+  const isLate = received !== undefined && isNewer(localProgress(attempt), received);
+  if (attempt.remoteId !== undefined && attempt.remoteId !== sessionId && (isConnected(attempt) || isLate)) return;
   const { draft, input } = scene;
   const cause = endCauses[close.cause];
   if (attempt.instance === undefined) {

@@ -1,12 +1,17 @@
 import fc from "fast-check";
 import { expect, test } from "vitest";
 import { commands, type Outline, processOptions } from "./commands.ts";
-import { createWorld, disagreements, garbles, missing, type World } from "./world.ts";
+import { connectedTalks, createWorld, disagreements, garbles, isWaiting, missing, type World } from "./world.ts";
 
 const seed = Number(process.env.WICE_SEED ?? Date.now() % 1_000_000_000);
 const total = Number(process.env.WICE_SCHEDULES ?? 0);
 /** Without a number, as many as fit. */
 const patienceMs = 45_000;
+/** What is under way has come after so long. */
+const calmMs = 20_000;
+const attacks = 30;
+/** Of bad weather, each with an end from which the next begins. */
+const rounds = 3;
 /** How long it may take, once nothing goes wrong any more, until all who want to are connected. */
 const boundMs = 90_000;
 
@@ -36,6 +41,30 @@ async function settle(world: World): Promise<number> {
   }
 }
 
+/** Whatever is sent again, reflected or forged now changes nothing. Then nothing is said any more, and nothing is left over. */
+async function attack(world: World): Promise<void> {
+  const { clock, wire, paths, random, slots } = world;
+  await clock.advance(calmMs);
+  const before = connectedTalks(world).map(({ statuses }) => ({ statuses, count: statuses.length }));
+  for (let i = 0; i < attacks; i++) {
+    const index = random.integer(0, Math.max(0, wire.recorded - 1));
+    wire[(["replay", "reflect", "forge"] as const)[i % 3] as "replay"](index);
+    await clock.advance(random.integer(0, 500));
+  }
+  await clock.advance(calmMs);
+  const changed = before.flatMap(({ statuses, count }) => statuses.slice(count));
+  const wrong = [...(changed.length > 0 ? [`sessions told ${changed}`] : []), ...(await disagreements(world))];
+  if (wrong.length > 0) throw new Error(`after an attack: ${wrong.join("; ")}`);
+
+  if (slots.some((process) => process?.state === "running" && isWaiting(process))) return;
+  await clock.advance(calmMs);
+  const { envelopes } = wire;
+  await clock.advance(600_000);
+  const connections = connectedTalks(world).length;
+  if (wire.envelopes > envelopes) throw new Error(`${wire.envelopes - envelopes} envelopes in ten idle minutes`);
+  if (paths.open > connections) throw new Error(`${paths.open} connections for ${connections} ends of sessions`);
+}
+
 async function closeAll({ clock, paths, processes }: World): Promise<void> {
   await clock.runUntil(Promise.all(processes.map((process) => process.leave())));
   const { open } = paths;
@@ -52,22 +81,24 @@ test(`two keys find each other through any weather (seed ${seed}: WICE_SEED repe
     fc.nat(),
     processOptions,
     processOptions,
-    commands,
-    async (chance, one, other, schedule) => {
+    fc.array(commands, { minLength: rounds, maxLength: rounds }),
+    async (chance, one, other, schedules) => {
       const world = createWorld(chance);
       world.start(0, one);
       world.start(2, other);
       const model: Outline = { running: [true, false, true, false] };
-      await fc.asyncModelRun(() => ({ model, real: world }), schedule);
-      await heal(world);
-      const tookMs = await settle(world);
-      const garbled = garbles(world);
-      if (garbled.length > 0) throw new Error(garbled.join("\n"));
+      for (const schedule of schedules) {
+        await fc.asyncModelRun(() => ({ model, real: world }), schedule);
+        await heal(world);
+        sums.slowestMs = Math.max(sums.slowestMs, await settle(world));
+        const garbled = garbles(world);
+        if (garbled.length > 0) throw new Error(garbled.join("\n"));
+      }
+      await attack(world);
       await closeAll(world);
       sums.schedules += 1;
       sums.envelopes += world.wire.envelopes;
       sums.sessions += world.processes.reduce((sum, { talks }) => sum + talks.length, 0);
-      sums.slowestMs = Math.max(sums.slowestMs, tookMs);
     },
   );
   const most = total > 0 ? { numRuns: total } : { numRuns: 1_000_000, interruptAfterTimeLimit: patienceMs };

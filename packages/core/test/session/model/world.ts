@@ -84,6 +84,16 @@ export function missing(world: World): string[] {
   });
 }
 
+/** Of those that run. */
+export function connectedTalks({ slots }: World): Talk[] {
+  return slots.flatMap((process) => (process?.state === "running" ? process.talks.filter(isConnected) : []));
+}
+
+/** It calls, or looks for a session that it has lost. */
+export function isWaiting({ calls, talks }: Process): boolean {
+  return calls.size > 0 || talks.some(({ session }) => session.state === "reconnecting");
+}
+
 function isConnected({ session }: Talk): boolean {
   return session.state === "connected";
 }
