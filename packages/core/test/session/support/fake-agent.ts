@@ -245,8 +245,9 @@ function createFakeConnection(
       await later("answer");
       if (offered !== undefined && !canRollBack) throw new WiceError("unsupported", "no rollback");
       if (!offer.sdp.startsWith("v=0")) throw new WiceError("invalid-message", "not an offer");
-      offered = undefined;
       const restarts = end.remote !== undefined && end.remote.ufrag !== offer.ufrag;
+      if (restarts && !canRestart) throw new WiceError("unsupported", "cannot follow a restart");
+      offered = undefined;
       const local = restarts || end.local === undefined ? describe() : end.local;
       agree(local, offer);
       return local;
