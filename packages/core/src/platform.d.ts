@@ -74,12 +74,17 @@ declare const ReadableStream: {
     strategy?: { highWaterMark?: number },
   ): ReadableStream<R>;
 };
+interface WritableStreamDefaultController {
+  readonly signal: AbortSignal;
+  error(reason?: unknown): void;
+}
 interface WritableStream<W> {
   readonly locked: boolean;
 }
 declare const WritableStream: {
   new <W>(sink: {
-    write?(chunk: W): Promise<void>;
+    start?(controller: WritableStreamDefaultController): void;
+    write?(chunk: W, controller: WritableStreamDefaultController): Promise<void>;
     close?(): Promise<void>;
     abort?(): Promise<void>;
   }): WritableStream<W>;

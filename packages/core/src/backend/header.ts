@@ -22,20 +22,30 @@ export function isInstance(text: string): boolean {
   return fromHex(text)?.length === instanceBytes;
 }
 
+/** A header that binds the direction, and nothing else: for messages that no backend carries. */
+export function writeDirection(role: Role): Header {
+  return create(HeaderSchema, { senderRole: role === "controlling" ? WireRole.CONTROLLING : WireRole.CONTROLLED });
+}
+
+/** Whether the sender has not the opposite of our role: a message of our own that somebody has sent back. */
+export function isReflected({ senderRole }: Header, role: Role): boolean {
+  return senderRole !== (role === "controlling" ? WireRole.CONTROLLED : WireRole.CONTROLLING);
+}
+
 export function writeHeader(role: Role, instance: Instance, fields: HeaderFields): Header {
-  return create(HeaderSchema, {
-    senderRole: role === "controlling" ? WireRole.CONTROLLING : WireRole.CONTROLLED,
+  return {
+    ...writeDirection(role),
     instance: nameBytes(instance),
     recipientInstance: fields.recipientInstance === undefined ? new Uint8Array() : nameBytes(fields.recipientInstance),
     sequence: BigInt(fields.sequence),
     acknowledge: fields.acknowledge,
-  });
+  };
 }
 
 /** Where a received message stands, or why it is dropped. `role` and `instance` are ours. */
 export function readHeader(header: Header, role: Role, instance: Instance): Position | DropReason {
-  const { senderRole, recipientInstance, acknowledge } = header;
-  if (senderRole !== (role === "controlling" ? WireRole.CONTROLLED : WireRole.CONTROLLING)) return "reflected";
+  const { recipientInstance, acknowledge } = header;
+  if (isReflected(header, role)) return "reflected";
   const sequence = Number(header.sequence);
   if (header.instance.length !== instanceBytes || sequence < 1 || !Number.isSafeInteger(sequence)) return "malformed";
   if (recipientInstance.length !== 0 && recipientInstance.length !== instanceBytes) return "malformed";

@@ -44,6 +44,7 @@ export interface SessionDependencies {
 
 const statusLimit = 64;
 const channelLimit = 64;
+const usualDrainMs = 5_000;
 
 export function createSession(
   first: LiveConnection,
@@ -66,46 +67,49 @@ export function createSession(
     for (const observer of observers) observer.pushDroppingOldest(status);
   };
   const main = createFlow({
-    label: "data",
-    reliable: true,
-    clock,
+    ...{ label: "data", reliable: true, clock },
     report: (bytes) => live.consumed(live.connection.main.id, bytes),
-    onClose: () => void close(),
+    close: () => close(),
+    onFailure: ({ message }) => void close({ reason: message, drainMs: 0 }),
+    // Another connection brings another.
+    onGone() {},
   });
 
   const adopt = (port: AgentChannel): Channel => {
+    let closingThis: Promise<void> | undefined;
+    const drop = (error?: WiceError): void => {
+      channels.delete(port);
+      flow.end(error);
+    };
     const flow = createFlow({
-      label: port.label,
-      reliable: port.reliable,
-      clock,
+      ...{ label: port.label, reliable: port.reliable, clock },
       report: (bytes) => live.consumed(port.id, bytes),
-      onClose: () => channels.delete(port),
+      close() {
+        closingThis ??= drain([flow], usualDrainMs).then(() => {
+          drop();
+          port.close();
+        });
+        return closingThis;
+      },
+      onFailure() {
+        drop();
+        port.close();
+      },
+      onGone: () => drop(live.connection.state === "closed" ? lost() : undefined),
     });
     channels.set(port, flow);
-    flow.attach(port, false);
-    const { onOpen, onMessage, onLow } = port.handlers;
-    port.handlers = {
-      ...(onOpen !== undefined && { onOpen }),
-      ...(onMessage !== undefined && { onMessage }),
-      ...(onLow !== undefined && { onLow }),
-      onClose() {
-        channels.delete(port);
-        flow.end();
-      },
-    };
+    flow.attach(port);
     return flow.channel;
   };
-  const dropChannels = (): void => {
-    const lost = new WiceError("unavailable", "the connection of this channel is lost; open another", {
-      retryable: true,
-    });
-    for (const flow of [...channels.values()]) flow.end(ended === undefined ? lost : undefined);
+  const dropChannels = (error?: WiceError): void => {
+    for (const flow of channels.values()) flow.end(error);
     channels.clear();
   };
   const attachMain = (): void => {
     const { messages, channels: opened, resume, consumed } = live.takeEarly();
-    main.attach(live.connection.main, !main.untouched, messages);
-    live.resume(main.received);
+    main.attach(live.connection.main, messages);
+    // What was told on another connection may never have come.
+    live.resume(main.progress());
     if (consumed !== undefined) main.credit(consumed);
     if (resume !== undefined) main.resume(resume);
     for (const port of opened) onChannel(port);
@@ -115,13 +119,18 @@ export function createSession(
     if (!incoming.push(channel)) void channel.close();
   };
 
-  const close = ({ reason = "done", drainMs = 5_000 }: SessionCloseOptions = {}): Promise<void> => {
+  /** Lets arrive what was sent, for as long as it may take. */
+  const drain = async (flows: readonly Flow[], drainMs: number): Promise<void> => {
+    const patience = new AbortController();
+    const timer = clock.schedule(drainMs, () => patience.abort());
+    for (const flow of flows) flow.shut();
+    await Promise.allSettled(flows.map((flow) => flow.drained(patience.signal)));
+    timer.cancel();
+  };
+  const close = ({ reason = "done", drainMs = usualDrainMs }: SessionCloseOptions = {}): Promise<void> => {
     closing ??= (async () => {
       if (ended !== undefined) return;
-      const patience = new AbortController();
-      const timer = clock.schedule(drainMs, () => patience.abort());
-      await main.drained(patience.signal).catch(() => {});
-      timer.cancel();
+      await drain([main, ...channels.values()], drainMs);
       await dependencies.close(reason);
     })();
     return closing;
@@ -158,6 +167,7 @@ export function createSession(
     selectedPair: () => live.connection.selectedPair(),
     channel(label, options: ChannelOptions = {}) {
       if (ended !== undefined) throw new WiceError("closed", "the session is closed");
+      if (live.connection.state === "closed") throw lost();
       return adopt(live.connection.openChannel(label, options));
     },
     channels: incoming,
@@ -182,13 +192,13 @@ export function createSession(
     },
     carry(next) {
       if (next === live) return;
-      dropChannels();
+      dropChannels(lost());
       live = next;
       attachMain();
       tell({ type: "connection" });
     },
     move(next, to) {
-      dropChannels();
+      dropChannels(lost());
       main.restart();
       live = next;
       current = to;
@@ -214,11 +224,18 @@ export function createSession(
       const failure =
         end.cause === "lost" ? new WiceError("unavailable", "the session is lost: no path for too long") : undefined;
       main.end(failure);
-      dropChannels();
+      dropChannels(failure);
       incoming.end();
       tell({ type: "closed", end });
       for (const observer of [...observers]) observer.end();
       resolveClosed(end);
     },
   };
+}
+
+/** What ends the channels of a connection that another one took the place of. */
+function lost(): WiceError {
+  return new WiceError("unavailable", "the connection of this channel is lost; open another when there is one", {
+    retryable: true,
+  });
 }

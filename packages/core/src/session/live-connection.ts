@@ -4,6 +4,8 @@ import type { Agent, AgentChannel, AgentConnection, ConnectionEvents } from "../
 import type { Clock } from "../async/clock.ts";
 import type { Role } from "../role.ts";
 import { decodeControl, encodeControl } from "./control.ts";
+import { costOf, fitsWindow } from "./credit.ts";
+import type { Progress } from "./inbox.ts";
 
 export interface LiveConnection {
   readonly connection: AgentConnection;
@@ -13,8 +15,8 @@ export interface LiveConnection {
   ping(timeoutMs: number): Promise<boolean>;
   /** Tells how much of a channel was taken here. */
   consumed(channel: number, bytes: number): void;
-  /** Tells how much has come on the main channel in this session. */
-  resume(count: number): void;
+  /** Tells how much has come on the main channel in this session, and how much of it was taken. */
+  resume(progress: Progress): void;
   /** What has come since the connection was made, for who takes it over. Nothing is kept any more after that. */
   takeEarly(): Early;
   /** Lets what was sent last leave; resolves when the connection is closed. */
@@ -23,6 +25,7 @@ export interface LiveConnection {
 
 /** The other side may have the session before we do. */
 export interface Early {
+  /** Those that the peer may send before it hears from us; where it has sent more, one above that is the last. */
   readonly messages: readonly Uint8Array[];
   readonly channels: readonly AgentChannel[];
   /** The latest of each. */
@@ -36,16 +39,18 @@ export interface LiveConnectionEvents extends ConnectionEvents {
   onResume(messages: number): void;
 }
 
-/** More than a peer may send before it hears from us. */
-const maxEarlyMessages = 65_536;
 const maxEarlyChannels = 64;
 
 /** What was sent in-band a moment before the end gets so long to leave. */
 const partingMs = 150;
+/** A peer that does not take what it asks for is not answered. */
+const maxControlBytes = 65_536;
 
 /** Throws what the agent throws. */
 export function connectAgent(agent: Agent, role: Role, events: LiveConnectionEvents, clock: Clock): LiveConnection {
   const messages: Uint8Array[] = [];
+  let messagesCost = 0;
+  let excess = false;
   const channels: AgentChannel[] = [];
   let resume: number | undefined;
   let consumed: number | undefined;
@@ -64,8 +69,11 @@ export function connectAgent(agent: Agent, role: Role, events: LiveConnectionEve
   const { control, main } = connection;
   main.handlers = {
     onMessage(bytes) {
-      if (messages.length < maxEarlyMessages) messages.push(bytes);
-      else connection.close();
+      if (excess) return;
+      const cost = costOf(bytes);
+      excess = !fitsWindow(messagesCost, cost);
+      messagesCost += cost;
+      messages.push(bytes);
     },
   };
   const pings = new Map<bigint, (answered: boolean) => void>();
@@ -93,7 +101,7 @@ export function connectAgent(agent: Agent, role: Role, events: LiveConnectionEve
     onMessage(bytes) {
       const frame = decodeControl(bytes);
       if (frame === undefined || closing !== undefined) return;
-      if (frame.ping !== undefined) say({ pong: frame.ping });
+      if (frame.ping !== undefined && control.bufferedBytes < maxControlBytes) say({ pong: frame.ping });
       if (frame.pong !== undefined) pings.get(frame.pong)?.(true);
       if (frame.consumed !== undefined) onConsumed(frame.consumed.channel, Number(frame.consumed.bytes));
       if (frame.resume !== undefined) onResume(Number(frame.resume.messages));
@@ -119,7 +127,11 @@ export function connectAgent(agent: Agent, role: Role, events: LiveConnectionEve
       });
     },
     consumed: (channel, bytes) => void say({ consumed: { channel, bytes: BigInt(bytes) } }),
-    resume: (count) => void say({ resume: { messages: BigInt(count) } }),
+    resume: ({ messages: count, consumed: bytes }) =>
+      void say({
+        resume: { messages: BigInt(count) },
+        consumed: { channel: main.id, bytes: BigInt(bytes) },
+      }),
     takeEarly() {
       taken = true;
       return { messages: messages.splice(0), channels: channels.splice(0), resume, consumed };
@@ -130,6 +142,7 @@ export function connectAgent(agent: Agent, role: Role, events: LiveConnectionEve
       closing = new Promise((resolve) => {
         const close = (): void => {
           connection.close();
+          control.handlers = {};
           resolve();
         };
         if (control.state === "open") clock.schedule(partingMs, close);
