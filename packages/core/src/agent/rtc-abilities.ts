@@ -10,8 +10,30 @@ export const configuration: PeerConnectionConfiguration = {
   rtcpMuxPolicy: "require",
 };
 
-/** Whether ICE can be restarted. A connection that nobody uses is asked: to one in use it would do something. */
-export function canRestartIce(Implementation: new (given: PeerConnectionConfiguration) => PeerConnectionLike): boolean {
+type Implementation = new (given: PeerConnectionConfiguration) => PeerConnectionLike;
+
+/** What is known of an implementation's restarts of ICE, for all of its connections. */
+export interface RestartAbility {
+  readonly can: boolean;
+  /** One was done, and nothing came of it. */
+  disprove(): void;
+}
+
+export function createRestartAbility(implementation: Implementation): RestartAbility {
+  let can: boolean | undefined;
+  return {
+    get can() {
+      can ??= takesRestart(implementation);
+      return can;
+    },
+    disprove() {
+      can = false;
+    },
+  };
+}
+
+/** A connection that nobody uses is asked: to one in use it would do something. */
+function takesRestart(Implementation: Implementation): boolean {
   let pc: PeerConnectionLike | undefined;
   try {
     pc = new Implementation({ ...configuration, iceServers: [] });
@@ -38,5 +60,9 @@ export async function rollBack(pc: PeerConnectionLike): Promise<void> {
 
 /** Whatever comes of it. */
 export function closeQuietly(pc: PeerConnectionLike | undefined): void {
-  Promise.resolve(pc?.close()).catch(() => {});
+  try {
+    Promise.resolve(pc?.close()).catch(() => {});
+  } catch {
+    // It is as closed as it gets.
+  }
 }

@@ -5,6 +5,8 @@ import { type AgentChannel, type ChannelHandlers, lowBytes } from "./agent.ts";
 import { type DataChannelLike, listen } from "./rtc-types.ts";
 
 export interface RtcChannel extends AgentChannel {
+  /** It has been open once. */
+  readonly wasOpen: boolean;
   /** Takes the data channel, which is made only when the ICE servers are known. */
   bind(channel: DataChannelLike): void;
   /** Ends it; `told` says whether its owner hears of it. Idempotent. */
@@ -36,9 +38,16 @@ const maxEarlyCost = 16_777_216;
 /** What a message costs beside its bytes. */
 const messageCost = 64;
 
+/**
+ * An empty message travels as text, and nothing else does: werift sends nothing for an empty one, but counts it, so that
+ * whoever is at the other end waits for it for ever.
+ */
+const emptyText = "empty";
+
 export function createRtcChannel(options: RtcChannelOptions): RtcChannel {
   const { label, reliable, lasting, early, maxMessageBytes, onChange } = options;
   let native: DataChannelLike | undefined;
+  let wasOpen = false;
   let ended = false;
   let id = options.id ?? -1;
   let handlers: ChannelHandlers = {};
@@ -71,6 +80,7 @@ export function createRtcChannel(options: RtcChannelOptions): RtcChannel {
     } else if (reliable) early.onOverflow();
   };
   const onOpen = (): void => {
+    wasOpen = true;
     id = native?.id ?? id;
     onChange();
     handlers.onOpen?.();
@@ -87,6 +97,9 @@ export function createRtcChannel(options: RtcChannelOptions): RtcChannel {
   return {
     label,
     reliable,
+    get wasOpen() {
+      return wasOpen;
+    },
     get id() {
       return id;
     },
@@ -105,7 +118,7 @@ export function createRtcChannel(options: RtcChannelOptions): RtcChannel {
       if (message.length > most)
         throw new WiceError("too-large", `the message has ${message.length} bytes, of at most ${most}`);
       try {
-        native.send(message as Uint8Array<ArrayBuffer>);
+        native.send(message.length === 0 ? emptyText : (message as Uint8Array<ArrayBuffer>));
       } catch (cause) {
         throw new WiceError("unavailable", "the channel did not take the message", { cause, retryable: true });
       }
@@ -141,8 +154,9 @@ export function createRtcChannel(options: RtcChannelOptions): RtcChannel {
   };
 }
 
-/** A view that nobody else has; undefined for text, which no peer of ours sends. */
+/** A view that nobody else has. Undefined for what was not asked for. */
 function bytesOf(data: unknown): Uint8Array | undefined {
+  if (typeof data === "string") return new Uint8Array();
   if (data instanceof ArrayBuffer) return new Uint8Array(data);
   if (ArrayBuffer.isView(data)) return new Uint8Array(data.buffer, data.byteOffset, data.byteLength);
   return undefined;

@@ -4,11 +4,10 @@ import { WiceError } from "../errors.ts";
 import type { AgentConnection, AgentDescription, ChannelOptions, ConnectionOptions } from "./agent.ts";
 import { type Candidate, formatCandidate } from "./candidate.ts";
 import type { LiveIceServers } from "./ice-servers.ts";
-import { closeQuietly, rollBack } from "./rtc-abilities.ts";
+import { closeQuietly, type RestartAbility, rollBack } from "./rtc-abilities.ts";
 import { createRtcChannel, type EarlyMessages, type RtcChannel, type RtcChannelOptions } from "./rtc-channel.ts";
 import { hear } from "./rtc-events.ts";
 import { closed, createNegotiations } from "./rtc-negotiations.ts";
-import { initialState, nextState } from "./rtc-state.ts";
 import {
   type DataChannelLike,
   type IceServer,
@@ -16,6 +15,7 @@ import {
   type PeerConnectionConfiguration,
   type PeerConnectionLike,
 } from "./rtc-types.ts";
+import { watchRtc } from "./rtc-watch.ts";
 import { attributeOf, checkSdp, describeSdp } from "./sdp.ts";
 import { readSelectedPair } from "./selected-pair.ts";
 
@@ -23,7 +23,8 @@ export interface RtcConnectionOptions<Native> extends ConnectionOptions {
   servers: LiveIceServers["current"];
   configure(servers: readonly IceServer[]): PeerConnectionConfiguration;
   open(configuration: PeerConnectionConfiguration): Native;
-  canRestart(): boolean;
+  /** Shared by all connections of the implementation. */
+  readonly restart: RestartAbility;
 }
 
 /** What a peer takes that does not say (RFC 8841, section 6.1). */
@@ -31,8 +32,8 @@ const usualMessageBytes = 65_536;
 /** Some say that they take anything. */
 const mostMessageBytes = 262_144;
 
-/** Of the peer's, that come before its description. */
-const maxHeldCandidates = 64;
+/** Of the peer's, with one set of credentials: each costs a check for each of ours. */
+const maxCandidates = 64;
 
 /** When a restart of ICE should have come to something. */
 const confirmMs = 5_000;
@@ -46,24 +47,23 @@ const lossyMark = "~";
 export function connectRtc<Native extends PeerConnectionLike>(
   options: RtcConnectionOptions<Native>,
 ): AgentConnection<Native> {
-  const { events } = options;
+  const { events, restart: restarting } = options;
   const closing = new AbortController();
   const negotiations = createNegotiations(closing.signal);
   const stops: (() => void)[] = [];
   const channels = new Set<RtcChannel>();
   const early: EarlyMessages = { cost: 0, onOverflow: () => fail() };
+  /** Those that came before the peer's description. */
   const heldCandidates: Candidate[] = [];
   let native: Native | undefined;
   let servers: readonly IceServer[] = [];
-  let present = initialState;
-  /** False once ICE was restarted and did not find a path, or did not even take new credentials. */
-  let restarts = true;
   let confirming: unknown;
   let channelsOpen = false;
   /** Of our description that was agreed on last. */
   let agreedUfrag: string | undefined;
-  /** Facts of the peer's description. */
-  let remote: { readonly ufrag: string; readonly mid: string; readonly maxMessageBytes: number } | undefined;
+  let remote: Remote | undefined;
+  /** How many candidates of the peer's were taken with its present credentials. */
+  let candidatesTaken = 0;
 
   const maxMessageBytes = (): number => {
     const said = [native?.sctp?.maxMessageSize, remote?.maxMessageBytes];
@@ -72,7 +72,7 @@ export function connectRtc<Native extends PeerConnectionLike>(
   };
   const add = (of: Omit<RtcChannelOptions, "early" | "maxMessageBytes" | "onChange">): RtcChannel => {
     const onChange = (): void => {
-      if (of.lasting) look();
+      if (of.lasting) watch.look();
       else if (channel.state === "closed") channels.delete(channel);
     };
     const channel = createRtcChannel({ ...of, early, maxMessageBytes, onChange });
@@ -82,24 +82,19 @@ export function connectRtc<Native extends PeerConnectionLike>(
   const control = add({ label: "wice", id: 0, reliable: true, lasting: true });
   const main = add({ label: "data", id: 1, reliable: true, lasting: true });
 
-  const look = (): void => {
-    if (native === undefined || present.state === "closed") return;
-    const { state: before } = present;
-    present = nextState(present, native, [control, main]);
-    const { state, forged } = present;
-    if (state === before) return;
+  const watch = watchRtc([control, main], (state, failure) => {
     if (state === "closed") release(true);
-    events.onState(state, ...(forged ? [new WiceError("forged", forgedText)] : []));
-  };
+    events.onState(state, ...(failure === undefined ? [] : [failure]));
+  });
   /** It cannot go on, and says so. */
   const fail = (): void => {
-    present = { ...present, state: "closed" };
     release(true);
-    events.onState("closed");
+    events.onState("closed", new WiceError("protocol", "the peer sends more than anybody takes"));
   };
   const release = (told: boolean): void => {
     closing.abort();
     clearTimeout(confirming);
+    watch.declare("closed");
     for (const stop of stops.splice(0)) stop();
     for (const channel of [...channels]) channel.end(told);
     closeQuietly(native);
@@ -113,10 +108,9 @@ export function connectRtc<Native extends PeerConnectionLike>(
     if (closing.signal.aborted) throw closed();
     const pc = make();
     native = pc;
+    watch.begin(pc);
     stops.push(
       hear(pc, { events, tell: negotiations.tell, isNegotiated: () => agreedUfrag !== undefined }),
-      listen(pc, "connectionstatechange", look),
-      listen(pc, "iceconnectionstatechange", look),
       listen<{ channel: DataChannelLike }>(pc, "datachannel", ({ channel }) => onDataChannel(channel)),
     );
     return pc;
@@ -132,10 +126,9 @@ export function connectRtc<Native extends PeerConnectionLike>(
       return made;
     }
   };
-  const canRestart = (): boolean => restarts && options.canRestart();
   /** Throws `unsupported` where ICE cannot be restarted; else gets servers that are good now, and looks what comes of it. */
   const prepareRestart = async (pc: Native): Promise<void> => {
-    if (!canRestart()) throw new WiceError("unsupported", cannotRestart);
+    if (!restarting.can) throw new WiceError("unsupported", cannotRestart);
     const before = servers;
     servers = await askServers();
     if (servers !== before) reconfigure(pc);
@@ -151,13 +144,12 @@ export function connectRtc<Native extends PeerConnectionLike>(
       // It goes on with those that it has.
     }
   };
-  /** werift makes new credentials, drops the path, and looks for no other. */
+  /** werift makes new credentials, drops the path, looks for no other, and says that all is well. */
   const confirmRestart = async (pc: Native): Promise<void> => {
     const pair = await readSelectedPair(pc);
-    if (pair !== undefined || closing.signal.aborted) return;
-    restarts = false;
-    if (present.state !== "connected") return;
-    present = { ...present, state: "failed" };
+    if (pair !== undefined || closing.signal.aborted || watch.state !== "connected") return;
+    restarting.disprove();
+    watch.declare("failed");
     events.onState("failed");
   };
 
@@ -183,18 +175,19 @@ export function connectRtc<Native extends PeerConnectionLike>(
     } catch (cause) {
       throw new WiceError("invalid-message", `the peer's ${type} cannot be taken`, { cause });
     }
-    remote = {
-      ufrag: attributeOf(sdp, "ice-ufrag") ?? "",
-      mid: attributeOf(sdp, "mid") ?? "0",
-      maxMessageBytes: Number(attributeOf(sdp, "max-message-size") ?? usualMessageBytes),
-    };
+    const before = remote;
+    remote = readRemote(sdp);
+    if (before?.ufrag !== remote.ufrag) candidatesTaken = 0;
+    watch.described();
     for (const candidate of heldCandidates.splice(0)) addCandidate(candidate);
   };
   const addCandidate = (candidate: Candidate): void => {
     if (remote === undefined) {
-      if (heldCandidates.length < maxHeldCandidates) heldCandidates.push(candidate);
+      if (heldCandidates.length < maxCandidates) heldCandidates.push(candidate);
       return;
     }
+    candidatesTaken += 1;
+    if (candidatesTaken > maxCandidates) return;
     const { ufrag: usernameFragment, mid: sdpMid } = remote;
     const line = { candidate: formatCandidate(candidate), sdpMid, sdpMLineIndex: 0, usernameFragment };
     // What ICE does not like is the peer's mistake, or of credentials that are no more.
@@ -203,7 +196,7 @@ export function connectRtc<Native extends PeerConnectionLike>(
 
   return {
     get state() {
-      return present.state;
+      return watch.state;
     },
     get native() {
       if (native === undefined) throw new WiceError("unavailable", "there is no connection yet", { retryable: true });
@@ -211,7 +204,7 @@ export function connectRtc<Native extends PeerConnectionLike>(
     },
     protection: "dtls",
     get canRestart() {
-      return canRestart();
+      return restarting.can;
     },
     offer: ({ restart }) =>
       negotiations.run(async () => {
@@ -221,9 +214,9 @@ export function connectRtc<Native extends PeerConnectionLike>(
         const { sdp = "" } = await pc.createOffer(restart ? { iceRestart: true } : {});
         await pc.setLocalDescription({ type: "offer", sdp });
         const offer = describe(pc);
-        restarts &&= !restart || offer.ufrag !== agreedUfrag;
-        if (restart && !restarts) throw new WiceError("unsupported", cannotRestart);
-        return offer;
+        if (!restart || offer.ufrag !== agreedUfrag) return offer;
+        restarting.disprove();
+        throw new WiceError("unsupported", cannotRestart);
       }),
     answer: ({ sdp: offer }) =>
       negotiations.run(async () => {
@@ -273,13 +266,27 @@ export function connectRtc<Native extends PeerConnectionLike>(
     selectedPair: async () => (native === undefined || closing.signal.aborted ? undefined : readSelectedPair(native)),
     close() {
       if (closing.signal.aborted) return;
-      present = { ...present, state: "closed" };
       release(false);
     },
   };
 }
 
-const forgedText = "the certificate on the path is not the one that the peer's description names, or DTLS failed";
+/** Facts of the peer's description. */
+interface Remote {
+  readonly ufrag: string;
+  readonly mid: string;
+  readonly maxMessageBytes: number;
+}
+
+function readRemote(sdp: string): Remote {
+  const size = /^\d+$/.exec(attributeOf(sdp, "max-message-size") ?? "")?.[0];
+  return {
+    ufrag: attributeOf(sdp, "ice-ufrag") ?? "",
+    mid: attributeOf(sdp, "mid") ?? "0",
+    maxMessageBytes: Number(size ?? usualMessageBytes),
+  };
+}
+
 const cannotRestart = "this WebRTC implementation cannot restart ICE";
 
 function isLossy({ maxRetransmits, maxPacketLifeTimeMs }: ChannelOptions): boolean {

@@ -43,7 +43,7 @@ export interface DataChannelLike extends EventSource {
   readonly bufferedAmount: number;
   bufferedAmountLowThreshold: number;
   binaryType: string;
-  send(data: Uint8Array<ArrayBuffer>): void;
+  send(data: Uint8Array<ArrayBuffer> | string): void;
   close(): void;
 }
 

@@ -3,7 +3,7 @@
 import { WiceError } from "../errors.ts";
 import type { Agent } from "./agent.ts";
 import { createIceServers, type IceServerSource } from "./ice-servers.ts";
-import { canRestartIce, configuration } from "./rtc-abilities.ts";
+import { configuration, createRestartAbility, type RestartAbility } from "./rtc-abilities.ts";
 import { connectRtc } from "./rtc-connection.ts";
 import type { IceServer, PeerConnectionConfiguration, PeerConnectionLike } from "./rtc-types.ts";
 
@@ -35,7 +35,7 @@ export function rtc<Native extends PeerConnectionLike = PeerConnectionLike>(
 ): Agent<Native> {
   const { iceServers = [], iceTransportPolicy = "all" } = options;
   const servers = createIceServers(iceServers);
-  let canRestart: boolean | undefined;
+  let restart: RestartAbility | undefined;
 
   return {
     name: "rtc",
@@ -44,15 +44,13 @@ export function rtc<Native extends PeerConnectionLike = PeerConnectionLike>(
     },
     connect(connectionOptions) {
       const Implementation = options.RTCPeerConnection ?? findConstructor<Native>();
+      restart ??= createRestartAbility(Implementation);
       return connectRtc<Native>({
         ...connectionOptions,
         servers: servers.current,
         configure: (list) => ({ ...configuration, iceTransportPolicy, iceServers: list.map(copyServer) }),
         open: (given) => new Implementation(given),
-        canRestart() {
-          canRestart ??= canRestartIce(Implementation);
-          return canRestart;
-        },
+        restart,
       });
     },
   };
