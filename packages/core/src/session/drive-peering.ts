@@ -266,13 +266,27 @@ export function drivePeering(dependencies: PeeringDependencies): PeeringDriver {
     waiting.clear();
   };
 
-  const refuse = (instance: Instance, { sessionId, kind, epoch, candidateCount }: Description, close: Close): void => {
+  const refuse = (
+    instance: Instance,
+    { sessionId, kind, epoch, candidateCount, received: named }: Description,
+    close: Close,
+  ): void => {
     note(
       "refused",
       close.cause === "declined" ? "a session that the peer wants was declined" : "a session that is over was named",
     );
     const description: Description = {
-      ...{ sessionId: toHex(random(16)), kind: "hello", epoch: 0, sdp: "", ufrag: "", pwd: "", agents: [], close },
+      // What the peer knows as ours, if anything.
+      ...{
+        sessionId: named?.sessionId ?? toHex(random(16)),
+        kind: "hello",
+        epoch: 0,
+        sdp: "",
+        ufrag: "",
+        pwd: "",
+        agents: [],
+        close,
+      },
       ...{ candidates: [], candidateCount: 0, candidatesComplete: false, answerWanted: false },
       received: { sessionId, kind, epoch, candidates: candidateCount },
     };

@@ -6,8 +6,10 @@ import {
   attemptOf,
   type EndCause,
   endAttempt,
+  gone,
   type Held,
   isHeld,
+  otherInstance,
   type PeeringContext,
   run,
   type Scene,
@@ -115,11 +117,9 @@ function releaseOthers(scene: Scene, taken: Attempt): void {
     const isTwin = other.instance === taken.instance;
     // The controlling peer chooses between two attempts with one instance.
     if (isTwin && context.role === "controlled") continue;
-    endAttempt(scene, other.id, "other-instance", isTwin ? gone : { cause: "other-instance", reason: "" });
+    endAttempt(scene, other.id, "other-instance", isTwin ? gone : otherInstance);
   }
 }
-
-const gone: Close = { cause: "gone", reason: "" };
 
 /**
  * Whether the instance that a session is with is still there. A lost path does not tell, since it may be on its way back;

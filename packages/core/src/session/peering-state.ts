@@ -179,6 +179,14 @@ export function update({ draft }: Scene, session: Held): void {
   draft.sessions = draft.sessions.map((each) => (each.number === session.number ? session : each));
 }
 
+/** We look for an instance of the peer: the application waits for a session, or one that it wanted is lost. */
+export function isCalling({ wanted, sessions }: Pick<Peering, "wanted" | "sessions">): boolean {
+  return wanted || sessions.some(({ connected, incoming }) => !connected && !incoming);
+}
+
+export const gone: Close = { cause: "gone", reason: "" };
+export const otherInstance: Close = { cause: "other-instance", reason: "" };
+
 /** Takes from what the peer may cause. False when it has caused too much. */
 export function spend({ draft, input }: Scene): boolean {
   const { tokens, atMs } = draft.budget;

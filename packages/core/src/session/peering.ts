@@ -5,13 +5,16 @@
 
 import { attemptDeadline } from "./attempt.ts";
 import { type Attempt, isConnected } from "./attempt-state.ts";
+import type { Close } from "./description.ts";
 import { endHeld, expireSessions, sessionDeadline, settleSessions, takeAnswer } from "./holding.ts";
 import type { Input } from "./input.ts";
 import {
   attemptOf,
   begin,
   endAttempt,
+  isCalling,
   isHeld,
+  otherInstance,
   type Peering,
   type PeeringContext,
   type PeeringEffect,
@@ -115,8 +118,8 @@ function ask(scene: Scene): void {
   const { draft, input } = scene;
   const { nowMs } = input;
   draft.askAgainAtMs = undefined;
+  if (!isCalling(draft)) return;
   const lost = draft.sessions.filter(({ connected, incoming }) => !connected && !incoming);
-  if (!draft.wanted && lost.length === 0) return;
   const others = draft.attempts.filter((attempt) => !isHeld(draft, attempt));
   if (others.some(({ instance }) => instance === undefined)) return;
   const hopes = others.map(({ confirmed, startedAtMs }) =>
@@ -137,16 +140,16 @@ function withdraw(scene: Scene): void {
   const { draft } = scene;
   if (draft.wanted) return;
   const own = draft.sessions.filter(({ incoming }) => !incoming);
+  const close: Close = own.length > 0 ? otherInstance : { cause: "done", reason: "not wanted any more" };
   const needless = draft.attempts.filter(
     (attempt) =>
       !isHeld(draft, attempt) &&
-      ((attempt.grounds === "call" && own.every(({ connected }) => connected)) ||
-        (attempt.grounds === "called-back" && own.length === 0)),
+      ((attempt.grounds === "call" && !isCalling(draft)) || (attempt.grounds === "called-back" && own.length === 0)),
   );
   for (const { id, instance } of needless) {
     // Of two attempts with one instance, the controlling peer chooses.
     const isTwin = draft.sessions.some((session) => attemptOf(draft, session)?.instance === instance);
-    if (!isTwin) endAttempt(scene, id, "closed", { cause: "done", reason: "not wanted any more" });
+    if (!isTwin) endAttempt(scene, id, "closed", close);
   }
 }
 
@@ -156,9 +159,9 @@ function setUrgency(scene: Scene): void {
   const lost = draft.sessions.filter(
     ({ lostAtMs = Number.NEGATIVE_INFINITY }) => input.nowMs < lostAtMs + timing.urgentLossMs,
   );
-  const isCalling = draft.wanted || lost.some(({ incoming }) => !incoming);
+  const isLooking = draft.wanted || lost.some(({ incoming }) => !incoming);
   for (const { id, grounds, urgent } of draft.attempts) {
-    const isUrgent = draft.wanted || (isCalling && grounds === "call") || lost.some(({ attempt }) => attempt === id);
+    const isUrgent = draft.wanted || (isLooking && grounds === "call") || lost.some(({ attempt }) => attempt === id);
     if (isUrgent !== urgent) run(scene, id, { type: "urgent", urgent: isUrgent });
   }
 }

@@ -11,8 +11,11 @@ import {
   begin,
   type EndCause,
   endAttempt,
+  gone,
+  isCalling,
   isHeld,
   maxAttempts,
+  otherInstance,
   type Peering,
   run,
   type Scene,
@@ -45,7 +48,7 @@ export function takeMessage(scene: Scene, instance: Instance, description: Descr
 
   if (received !== undefined && named === undefined) {
     // It names a session of ours that is over: our word of that was lost, or is under way.
-    const last = draft.over.find(({ id }) => id === received.sessionId)?.close ?? { cause: "gone", reason: "" };
+    const last = draft.over.find(({ id }) => id === received.sessionId)?.close ?? gone;
     if (spend(scene)) effects.push({ type: "refuse", instance, description, close: last });
     return;
   }
@@ -75,6 +78,11 @@ function bind(scene: Scene, id: string, instance: Instance, description: Descrip
 /** Somebody new: it calls, or is a further instance that answers us. */
 function meet(scene: Scene, instance: Instance, description: Description, welcome: Welcome, answersUs: boolean): void {
   const { draft, effects } = scene;
+  if (answersUs && !isCalling(draft)) {
+    // It has answered too late.
+    if (spend(scene)) effects.push({ type: "refuse", instance, description, close: otherInstance });
+    return;
+  }
   const isCalled = draft.wanted || draft.sessions.some(({ incoming }) => !incoming);
   const isWelcome = welcome === "yes" || isCalled;
   if ((!isWelcome && welcome === "no") || !spend(scene)) return;

@@ -28,7 +28,7 @@ export function synchronise(
       sentAtMs: nowMs,
       sendAtMs: undefined,
       ackAtMs: undefined,
-      resendAtMs: nowMs + delayMs * (0.75 + 0.5 * jitter),
+      resendAtMs: nowMs + delayMs * (0.75 + 0.25 * jitter),
       resendDelayMs: delayMs,
       doubted: false,
       asking: false,

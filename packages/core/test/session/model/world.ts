@@ -67,21 +67,33 @@ function welcomes({ accepts, calls, talks }: Process): boolean {
   return accepts === "yes" || calls.size > 0 || talks.some(({ session }) => session.state !== "closed");
 }
 
-/** What is still missing, in words for whoever reads the failure. */
-export function missing(world: World): string[] {
-  return world.slots.flatMap((process, slot) => {
-    if (process?.state === "leaving") return [`slot ${slot} is leaving`];
-    if (process?.state !== "running") return [];
-    const instances = new Set(process.talks.filter(isConnected).map(({ session }) => session.instance));
-    const welcoming = others(world, slot).filter(welcomes);
-    const isCalling = process.calls.size > 0 && welcoming.length > 0;
-    const lost = process.talks.filter(({ session }) => session.state === "reconnecting");
-    const isLosing = welcoming.some(({ instance }) => !instances.has(instance));
-    return [
-      ...(isCalling ? [`slot ${slot} still calls: ${process.peer.explain(theirKey(slot)).code}`] : []),
-      ...(isLosing ? lost.map(({ number }) => `talk ${number} of slot ${slot} is lost`) : []),
-    ];
+/** Who still calls, though somebody would answer; in words for whoever reads the failure. */
+export function unanswered(world: World): string[] {
+  return eachRunning(world, (process, slot) =>
+    process.calls.size > 0 && others(world, slot).some(welcomes)
+      ? [`slot ${slot} still calls: ${process.peer.explain(theirKey(slot)).code}`]
+      : [],
+  );
+}
+
+/** Sessions that are lost, though somebody would take them; and who does not get away. */
+export function lost(world: World): string[] {
+  const leaving = world.slots.flatMap((process, slot) =>
+    process?.state === "leaving" ? [`slot ${slot} is leaving`] : [],
+  );
+  const sessions = eachRunning(world, ({ talks }, slot) => {
+    const instances = new Set(talks.filter(isConnected).map(({ session }) => session.instance));
+    const isLosing = others(world, slot).some((other) => welcomes(other) && !instances.has(other.instance));
+    if (!isLosing) return [];
+    return talks
+      .filter(({ session }) => session.state === "reconnecting")
+      .map(({ number }) => `talk ${number} of slot ${slot} is lost`);
   });
+  return [...leaving, ...sessions];
+}
+
+function eachRunning({ slots }: World, tell: (process: Process, slot: number) => string[]): string[] {
+  return slots.flatMap((process, slot) => (process?.state === "running" ? tell(process, slot) : []));
 }
 
 /** Of those that run. */
