@@ -3,6 +3,7 @@ module wice.test/gopeer
 go 1.26.0
 
 require (
+	connectrpc.com/connect v1.21.1
 	golang.org/x/crypto v0.58.0
 	google.golang.org/grpc v1.85.0
 	google.golang.org/protobuf v1.36.12

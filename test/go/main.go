@@ -19,7 +19,7 @@ import (
 
 func main() {
 	if len(os.Args) < 2 {
-		fmt.Fprintln(os.Stderr, "usage: gopeer client|server [flags]")
+		fmt.Fprintln(os.Stderr, "usage: gopeer client|server|registry [flags]")
 		os.Exit(2)
 	}
 
@@ -31,6 +31,8 @@ func main() {
 		runClient(l, os.Args[2:])
 	case "server":
 		runServer(l, os.Args[2:])
+	case "registry":
+		runRegistry(l, os.Args[2:])
 	default:
 		fmt.Fprintf(os.Stderr, "gopeer: unknown subcommand %q\n", os.Args[1])
 		os.Exit(2)

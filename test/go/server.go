@@ -30,7 +30,6 @@ import (
 // server behaves as upstream's signaling server does, until a command asks for a fault.
 type server struct {
 	wire.UnimplementedSignalingServer
-	wire.UnimplementedRelayRegistryServer
 
 	out     *lines
 	address string
@@ -48,7 +47,7 @@ type server struct {
 	delay     time.Duration
 	held      map[key]chan struct{}
 	refusals  map[string]*refusal
-	relays    []*wire.RelayInfo
+	registry  registry
 }
 
 type refusal struct {
@@ -66,6 +65,7 @@ func runServer(l *lines, args []string) {
 	s := &server{
 		out: l, address: *listen, topics: topics{queue: *queue, byKey: map[key]*topic{}},
 		live: map[*subscriber]struct{}{}, held: map[key]chan struct{}{}, refusals: map[string]*refusal{},
+		registry: registry{out: l},
 	}
 	ready := fields{}
 	if *secure {
@@ -97,7 +97,7 @@ func (s *server) start() error {
 	s.address = listener.Addr().String()
 	running := grpc.NewServer(s.creds, grpc.MaxConcurrentStreams(10_000), grpc.StatsHandler(connections{s.out}))
 	wire.RegisterSignalingServer(running, s)
-	wire.RegisterRelayRegistryServer(running, s)
+	wire.RegisterRelayRegistryServer(running, &s.registry)
 	s.mu.Lock()
 	s.running = running
 	s.mu.Unlock()
@@ -175,17 +175,7 @@ func (s *server) commands() {
 		}
 		return nil, err
 	})
-	// relays are what GetRelays answers.
-	on(s.out, "relays", func(a struct {
-		Relays []struct{ URL, Username, Password string } `json:"relays"`
-	}) (any, error) {
-		return set(func() {
-			s.relays = nil
-			for _, r := range a.Relays {
-				s.relays = append(s.relays, &wire.RelayInfo{Url: r.URL, Username: r.Username, Password: r.Password})
-			}
-		})
-	})
+	s.registry.commands()
 }
 
 func (s *server) current() *grpc.Server {
@@ -337,15 +327,6 @@ func (s *server) Publish(ctx context.Context, envelope *wire.Envelope) (*wire.Em
 		s.topics.get(recipient).publish(envelope)
 	}
 	return &wire.Empty{}, nil
-}
-
-func (s *server) GetRelays(_ context.Context, params *wire.GetRelaysParams) (*wire.GetRelaysResp, error) {
-	if _, err := keyFromBytes(params.PublicKey); err != nil {
-		return nil, status.Errorf(codes.InvalidArgument, "invalid key: %s", err)
-	}
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	return &wire.GetRelaysResp{Relays: s.relays}, nil
 }
 
 func incoming(ctx context.Context) metadata.MD {

@@ -64,7 +64,15 @@ export async function startGoClient(binary: string, target: string, flags: reado
 
 /** Starts `gopeer server` and waits until it listens. */
 export async function startGoServer(binary: string, flags: readonly string[] = []): Promise<GoServer> {
-  const peer = await startGo(binary, ["server", ...flags]);
+  return untilReady(await startGo(binary, ["server", ...flags]));
+}
+
+/** Starts `gopeer registry`, which speaks gRPC, gRPC-Web and Connect, and waits until it listens. */
+export async function startGoRegistry(binary: string): Promise<GoServer> {
+  return untilReady(await startGo(binary, ["registry"]));
+}
+
+async function untilReady(peer: GoPeer): Promise<GoServer> {
   const [ready] = await peer.until("ready");
   const { address, certificate } = ready as LineEvent & { address: string; certificate?: string };
   return Object.defineProperties(peer, {

@@ -1,11 +1,14 @@
 /** The STUN and TURN servers that a relay names: upstream's `RelayRegistry`, asked over gRPC. */
 
-import { createClient } from "@connectrpc/connect";
-import { createGrpcTransport, Http2SessionManager } from "@connectrpc/connect-node";
-import type { IceServer, IceServerSource, PublicKey } from "@wice/core";
-import { type RelayInfo, RelayRegistry } from "@wice/core/wire";
-import { parseGrpcUrl } from "./grpc/endpoint.ts";
-import type { GrpcClientOptions } from "./grpc/options.ts";
+import { create, fromBinary, toBinary } from "@bufbuild/protobuf";
+import { type CallOptions, type IceServerSource, type PublicKey, WiceError } from "@wice/core";
+import { abortable, registrySource } from "@wice/core/transport";
+import { GetRelaysParamsSchema, type GetRelaysResp, GetRelaysRespSchema } from "@wice/core/wire";
+import { createChannel } from "./grpc/channel.ts";
+import { frameMessage } from "./grpc/framing.ts";
+import { requestHeaders } from "./grpc/method.ts";
+import { type GrpcClientOptions, resolveSettings } from "./grpc/options.ts";
+import { callUnary } from "./grpc/unary.ts";
 
 export interface RelayIceServersOptions {
   /** In the forms that {@link parseGrpcUrl} describes. */
@@ -16,36 +19,41 @@ export interface RelayIceServersOptions {
 }
 
 const timeoutMs = 5_000;
+const maxAnswerBytes = 65_536;
 
 /**
- * For {@link rtc}'s `iceServers`: asks the relay, and again before credentials expire. Relays that have no registry know no
+ * For {@link rtc}'s `iceServers`: asks the relay, and again before credentials end. Relays that have no registry know no
  * servers.
  *
- * Throws `invalid-url`; the source rejects with what the call fails with.
+ * Throws `invalid-url`. The source rejects with `unavailable`, `resource-exhausted`, `unauthenticated`,
+ * `permission-denied`, `protocol`, and the signal's reason.
  */
 export function relayIceServers({ relay, publicKey, ca }: RelayIceServersOptions): IceServerSource {
-  const { tls, authority, skipVerify } = parseGrpcUrl(new URL(relay));
-  const baseUrl = `${tls ? "https" : "http"}://${authority}`;
-  return async ({ signal }) => {
-    const nodeOptions = { rejectUnauthorized: !skipVerify, ...(ca !== undefined && { ca: ca as string }) };
-    const sessionManager = new Http2SessionManager(baseUrl, {}, nodeOptions);
+  const settings = resolveSettings({ url: relay, connectTimeoutMs: timeoutMs, ...(ca !== undefined && { ca }) });
+  const { endpoint } = settings;
+  const headers = requestHeaders(endpoint, "/cunicu.signaling.RelayRegistry/GetRelays", timeoutMs);
+  const params = create(GetRelaysParamsSchema, { publicKey: publicKey.toBytes() });
+  const request = frameMessage(toBinary(GetRelaysParamsSchema, params));
+
+  const getRelays = async ({ signal }: CallOptions): Promise<GetRelaysResp> => {
+    signal?.throwIfAborted();
+    // For once: it is asked seldom.
+    const channel = createChannel(settings);
     try {
-      const client = createClient(RelayRegistry, createGrpcTransport({ baseUrl, sessionManager }));
-      const request = { publicKey: publicKey.toBytes() };
-      const { relays } = await client.getRelays(request, { timeoutMs, ...(signal !== undefined && { signal }) });
-      return { servers: relays.map(toIceServer), expiresAtMs: expiryOf(relays) };
+      const connection = await abortable(channel.connection(), signal);
+      const answer = await callUnary(connection, { headers, request, maxAnswerBytes, timeoutMs, signal });
+      return decode(answer, endpoint.authority);
     } finally {
-      sessionManager.abort();
+      await channel.close();
     }
   };
+  return registrySource(getRelays);
 }
 
-function toIceServer({ url, username, password }: RelayInfo): IceServer {
-  return { urls: url, ...(username !== "" && { username, credential: password }) };
-}
-
-/** When the first of them ends. */
-function expiryOf(relays: readonly RelayInfo[]): number | undefined {
-  const times = relays.flatMap(({ expires }) => (expires === undefined ? [] : [expires.seconds * 1_000]));
-  return times.length === 0 ? undefined : Math.min(...times);
+function decode(answer: Uint8Array, where: string): GetRelaysResp {
+  try {
+    return fromBinary(GetRelaysRespSchema, answer);
+  } catch (cause) {
+    throw new WiceError("protocol", `${where} answered with garbage`, { cause });
+  }
 }

@@ -3,7 +3,9 @@
 import type { OutgoingHttpHeaders } from "node:http2";
 import type { GrpcEndpoint } from "./endpoint.ts";
 
-export type GrpcMethod = `/cunicu.signaling.Signaling/${"GetBuildInfo" | "Publish" | "Subscribe"}`;
+export type GrpcMethod =
+  | `/cunicu.signaling.Signaling/${"GetBuildInfo" | "Publish" | "Subscribe"}`
+  | "/cunicu.signaling.RelayRegistry/GetRelays";
 
 /** The same for every call of a method: made once, they cost one byte each on the wire from the second call on. */
 export function requestHeaders(endpoint: GrpcEndpoint, method: GrpcMethod, timeoutMs?: number): OutgoingHttpHeaders {
