@@ -12,8 +12,8 @@ export interface SessionPair {
   readonly ends: readonly [PairEnd, PairEnd];
   /** Connections that are not closed. */
   readonly open: number;
-  /** Resolves when both have a session. */
-  connect(): Promise<void>;
+  /** Resolves when both have a session: each so much after it could. */
+  connect(lateMs?: readonly [number, number]): Promise<void>;
   /** The path dies at once, and with it what is under way; another connection takes its place. `lateMs` for each end. */
   replace(lateMs?: readonly [number, number]): Promise<void>;
   /** One end is a new process; the session of the other moves to it. */
@@ -121,7 +121,15 @@ export function createSessionPair(clock: Clock, options: FakeAgentOptions = {}):
     get open() {
       return network.open;
     },
-    connect: () => meet([async (live) => hold(sides[0], live, 0), async (live) => hold(sides[1], live, 1)]),
+    connect(lateMs = [0, 0]) {
+      const take =
+        (index: 0 | 1): Take =>
+        async (live) => {
+          await later(lateMs[index]);
+          hold(sides[index], live, index);
+        };
+      return meet([take(0), take(1)]);
+    },
     async replace(lateMs = [0, 0]) {
       cut();
       const carry =
