@@ -67,6 +67,8 @@ export interface AgentDescription {
   readonly sdp: string;
   readonly ufrag: string;
   readonly pwd: string;
+  /** X25519, 32 bytes, for this connection only; none where the agent has a protection of its own, as DTLS. */
+  readonly ephemeralKey?: Uint8Array | undefined;
 }
 
 export interface AgentConnection<Native = unknown> {
@@ -101,7 +103,10 @@ export interface AgentConnection<Native = unknown> {
   addCandidates(candidates: readonly Candidate[]): void;
   /** No further ones come. */
   endCandidates(): void;
-  /** For messages of the session itself: reliable, in order. As long as the connection: its own `close` does nothing. */
+  /**
+   * For messages of the session itself, which are made to stand loss where the channel is not reliable. As long as the
+   * connection: its own `close` does nothing.
+   */
   readonly control: AgentChannel;
   /** For the application's, as {@link AgentConnection.control}. */
   readonly main: AgentChannel;

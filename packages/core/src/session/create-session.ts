@@ -67,7 +67,7 @@ export function createSession(
     for (const observer of observers) observer.pushDroppingOldest(status);
   };
   const main = createFlow({
-    ...{ label: "data", reliable: true, clock },
+    ...{ label: "data", reliable: first.connection.main.reliable, clock },
     report: (bytes) => live.consumed(live.connection.main.id, bytes),
     close: () => close(),
     onFailure: ({ message }) => void close({ reason: message, drainMs: 0 }),

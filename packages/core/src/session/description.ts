@@ -62,12 +62,13 @@ export type CloseCause = "done" | "other-instance" | "declined" | "gone";
 export const maxCandidates = 64;
 
 const sessionIdBytes = 16;
+const ephemeralKeyBytes = 32;
 /** As large as envelopes are. */
 const maxSdpLength = 65_536;
 const maxReasonLength = 128;
 
 export function writeDescription(description: Description): SessionDescription {
-  const { sessionId, kind, epoch, sdp, ufrag, pwd, candidatesComplete, agents, received } = description;
+  const { sessionId, kind, epoch, sdp, ufrag, pwd, ephemeralKey, candidatesComplete, agents, received } = description;
   const { close, answerWanted } = description;
   return create(SessionDescriptionSchema, {
     epoch: BigInt(epoch),
@@ -77,6 +78,7 @@ export function writeDescription(description: Description): SessionDescription {
     kind: wireKinds[kind],
     answerTo: BigInt(kind === "answer" ? epoch : 0),
     agents: [...agents],
+    ...(ephemeralKey !== undefined && { ephemeralKey: new Uint8Array(ephemeralKey) }),
     ...(received !== undefined && {
       received: create(SessionDescription_ReceivedSchema, {
         sessionId: fromHex(received.sessionId) ?? new Uint8Array(),
@@ -95,7 +97,7 @@ export function writeDescription(description: Description): SessionDescription {
 export function readDescription(wire: SessionDescription): Description | undefined {
   const kind = kindOf(wire.kind);
   const epoch = Number(wire.epoch);
-  const { ufrag, pwd, sdp } = wire;
+  const { ufrag, pwd, sdp, ephemeralKey } = wire;
   const described = kind !== "hello";
   if (
     kind === undefined ||
@@ -104,6 +106,7 @@ export function readDescription(wire: SessionDescription): Description | undefin
     (described ? epoch < 1 : epoch !== 0) ||
     (kind === "answer" && wire.answerTo !== wire.epoch) ||
     sdp.length > maxSdpLength ||
+    (ephemeralKey.length !== 0 && ephemeralKey.length !== ephemeralKeyBytes) ||
     // RFC 8839, section 5.4.
     !(described ? /^[A-Za-z0-9+/]{4,256}$/ : /^$/).test(ufrag) ||
     !(described ? /^[A-Za-z0-9+/]{22,256}$/ : /^$/).test(pwd)
@@ -112,6 +115,7 @@ export function readDescription(wire: SessionDescription): Description | undefin
   return {
     sessionId: toHex(wire.sessionId),
     ...{ kind, epoch, sdp, ufrag, pwd },
+    ephemeralKey: ephemeralKey.length === 0 ? undefined : ephemeralKey,
     candidates: wire.candidates
       .slice(0, maxCandidates)
       .map(readCandidate)

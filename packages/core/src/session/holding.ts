@@ -1,5 +1,6 @@
 /** The sessions that the application has: which attempt carries them, and when another one does. */
 
+import type { AgentName } from "../agent/agent.ts";
 import { type Attempt, isConnected } from "./attempt-state.ts";
 import type { Close } from "./description.ts";
 import {
@@ -57,6 +58,7 @@ function carry(scene: Scene, session: Held, { id }: Attempt): void {
 /** An attempt has connected that carries no session: it becomes one, or takes one over whose path is dead. */
 function land(scene: Scene, attempt: Attempt): void {
   const { draft, context } = scene;
+  const agent = attempt.connection?.agent;
   // Another instance, or the same peer after a restart? Whether the others are still there tells.
   const others = draft.sessions.map((session) => ({
     session,
@@ -66,7 +68,7 @@ function land(scene: Scene, attempt: Attempt): void {
   const unknown = others.filter(({ presence }) => presence === "unknown");
   for (const { session } of unknown) ask(scene, session);
   if (unknown.length > 0) return;
-  const left = others.filter(({ presence }) => presence === "gone");
+  const left = others.filter(({ session, presence }) => presence === "gone" && session.agent === agent);
   const moving = left.find(({ isTwin }) => isTwin);
   const twin = others.find(({ isTwin }) => isTwin);
   if (moving === undefined && twin !== undefined) {
@@ -75,15 +77,16 @@ function land(scene: Scene, attempt: Attempt): void {
     return;
   }
   const old = moving ?? left[0];
-  if (old === undefined) establish(scene, attempt);
-  else move(scene, old.session, attempt);
+  if (old === undefined && agent !== undefined) establish(scene, attempt, agent);
+  if (old !== undefined) move(scene, old.session, attempt);
 }
 
-function establish(scene: Scene, attempt: Attempt): void {
+function establish(scene: Scene, attempt: Attempt, agent: AgentName): void {
   const { draft, effects, input } = scene;
   const session: Held = {
     number: draft.nextSession,
     attempt: attempt.id,
+    agent,
     incoming: !draft.wanted,
     connected: true,
     lostAtMs: undefined,

@@ -149,6 +149,6 @@ function feed(draft: AttemptDraft, effects: AttemptEffect[]): void {
   draft.connection = { ...connection, fed: fed + candidates.length, fedComplete: fedComplete || isComplete };
 }
 
-function agentDescription({ sdp, ufrag, pwd }: AgentDescription): AgentDescription {
-  return { sdp, ufrag, pwd };
+function agentDescription({ sdp, ufrag, pwd, ephemeralKey }: AgentDescription): AgentDescription {
+  return { sdp, ufrag, pwd, ephemeralKey };
 }

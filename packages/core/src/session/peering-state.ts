@@ -1,5 +1,6 @@
 /** Everything between one of our keys and one of the peer's: what it is, and what can happen to it. */
 
+import type { AgentName } from "../agent/agent.ts";
 import type { Instance } from "../backend/backend.ts";
 import { stepAttempt } from "./attempt.ts";
 import {
@@ -43,6 +44,8 @@ export interface Held {
   readonly number: number;
   /** The attempt that carries it; it may be over already, and no other found yet. */
   readonly attempt: string;
+  /** It stays the same: applications count on what its channels are. */
+  readonly agent: AgentName;
   /** The peer began it, and the application has not asked for it. */
   readonly incoming: boolean;
   readonly connected: boolean;

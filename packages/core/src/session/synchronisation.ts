@@ -58,9 +58,10 @@ export function lags(received: Received | undefined, draft: AttemptDraft): boole
 /** Everything that we have to say. */
 export function describe(draft: AttemptDraft, { agents }: AttemptContext, close?: Close): Description {
   const { id, local, remote, sync } = draft;
-  const { kind, epoch, sdp, ufrag, pwd, candidates, candidatesComplete } = local;
+  const { kind, epoch, sdp, ufrag, pwd, ephemeralKey, candidates, candidatesComplete } = local;
   return {
-    ...{ sessionId: id, kind, epoch, sdp, ufrag, pwd, candidates, candidatesComplete, agents, close },
+    ...{ sessionId: id, kind, epoch, sdp, ufrag, pwd, ephemeralKey, candidates, candidatesComplete },
+    ...{ agents, close },
     candidateCount: candidates.length,
     received: remote === undefined ? undefined : { sessionId: remote.sessionId, ...progressOf(remote) },
     answerWanted: sync.asking || lags(remote?.received, draft),
