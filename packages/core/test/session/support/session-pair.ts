@@ -57,6 +57,7 @@ export function createSessionPair(clock: Clock, options: FakeAgentOptions = {}):
       this.owned.end(end);
     },
   });
+  let giveUpMeeting = (): void => {};
   const sides: [Side, Side] = [makeSide(), makeSide()];
 
   const hold = (side: Side, live: LiveConnection, index: 0 | 1): void => {
@@ -72,8 +73,10 @@ export function createSessionPair(clock: Clock, options: FakeAgentOptions = {}):
     side.session = side.owned.session;
     side.attempt.owned = side.owned;
   };
-  /** A connection of both, each handed over when it is there. */
+  /** A connection of both, each handed over when it is there; resolves, too, when it is cut before that. */
   const meet = async (take: readonly [Take, Take]): Promise<void> => {
+    const { promise: given, resolve: giveUp } = Promise.withResolvers<void>();
+    giveUpMeeting = giveUp;
     const made: LiveConnection[] = [];
     const arrivals = sides.map((side, index) => {
       const { promise, resolve } = Promise.withResolvers<void>();
@@ -101,9 +104,13 @@ export function createSessionPair(clock: Clock, options: FakeAgentOptions = {}):
       return promise;
     });
     const [one, other] = made as [LiveConnection, LiveConnection];
-    const offer = await one.connection.offer({ restart: false });
-    await one.connection.accept(await other.connection.answer(offer));
-    await Promise.all(arrivals);
+    const agree = async (): Promise<void> => {
+      const offer = await one.connection.offer({ restart: false });
+      await one.connection.accept(await other.connection.answer(offer));
+    };
+    // It is closed when it was cut.
+    agree().catch(() => {});
+    await Promise.race([Promise.all(arrivals), given]);
   };
   const later = (lateMs: number): Promise<void> =>
     new Promise((resolve) => {
@@ -111,6 +118,7 @@ export function createSessionPair(clock: Clock, options: FakeAgentOptions = {}):
       else clock.schedule(lateMs, resolve);
     });
   const cut = (): void => {
+    giveUpMeeting();
     for (const { agent } of sides) for (const connection of agent.connections) connection.fail();
     for (const side of sides) for (const live of side.lives.splice(0)) void live.closeSoon();
   };
@@ -136,7 +144,8 @@ export function createSessionPair(clock: Clock, options: FakeAgentOptions = {}):
         (index: 0 | 1): Take =>
         async (live) => {
           await later(lateMs[index]);
-          sides[index].owned.carry(live);
+          // Another one may be on its way by now.
+          if (sides[index].lives.includes(live)) sides[index].owned.carry(live);
         };
       await meet([carry(0), carry(1)]);
     },
