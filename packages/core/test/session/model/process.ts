@@ -29,6 +29,8 @@ export interface Process extends ProcessOptions {
   readonly calls: ReadonlySet<Call>;
   /** All sessions that there were, in the order in which they came. */
   readonly talks: readonly Talk[];
+  /** Those that it has called for. */
+  readonly called: ReadonlySet<Session>;
   /** Errors of calls, by code. */
   readonly rejections: readonly string[];
   connect(): void;
@@ -73,6 +75,7 @@ export function startProcess(
   let state: Process["state"] = "running";
   const calls = new Set<Call>();
   const talks: Talk[] = [];
+  const called = new Set<Session>();
   const rejections: string[] = [];
 
   const hold = (session: Session): void => {
@@ -91,6 +94,7 @@ export function startProcess(
     agent,
     calls,
     talks,
+    called,
     rejections,
     get state() {
       return state;
@@ -100,7 +104,13 @@ export function startProcess(
       calls.add(call);
       peer
         .connect(theirs, { signal: call.stop.signal })
-        .then(hold, (error: { readonly code?: string }) => rejections.push(error.code ?? "aborted"))
+        .then(
+          (session) => {
+            called.add(session);
+            hold(session);
+          },
+          (error: { readonly code?: string }) => rejections.push(error.code ?? "aborted"),
+        )
         .finally(() => calls.delete(call));
     },
     abort() {

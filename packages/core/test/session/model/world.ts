@@ -63,8 +63,8 @@ function others({ slots }: World, slot: number): Process[] {
 }
 
 /** Whether a process would talk to the other key now. */
-function welcomes({ accepts, calls, talks }: Process): boolean {
-  return accepts === "yes" || calls.size > 0 || talks.some(({ session }) => session.state !== "closed");
+function welcomes({ accepts, calls, called }: Process): boolean {
+  return accepts === "yes" || calls.size > 0 || [...called].some(({ state }) => state !== "closed");
 }
 
 /** Who still calls, though somebody would answer; in words for whoever reads the failure. */
