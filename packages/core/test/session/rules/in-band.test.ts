@@ -2,7 +2,7 @@
 
 import { type AgentConnection, decodeEnvelope, decodeMessage, open } from "@wice/core";
 import { describe, expect, test } from "vitest";
-import { decodeControl } from "../../../src/session/control.ts";
+import { decodeControl, encodeControl } from "../../../src/session/control.ts";
 import { type ActorOptions, createStage, everybody, listenTo, makeKeys, text } from "../support/stage.ts";
 import { changeConnections } from "../support/unruly-agent.ts";
 
@@ -79,8 +79,8 @@ describe.each(roles)("we are the %s one", (role) => {
       ])
         connection.control.send(noise);
     }
-    // Our own, reflected.
-    for (const envelope of tap.envelopes) tap.connections[0]?.control.handlers.onMessage?.(envelope);
+    // Our own words, as if the peer had said them.
+    for (const envelope of tap.envelopes) tap.connections[0]?.control.handlers.onMessage?.(encodeControl({ envelope }));
     await stage.clock.advance(5_000);
     expect([session.state, they.incoming[0]?.state]).toEqual(["connected", "connected"]);
     await stage.end();

@@ -82,11 +82,11 @@ describe("messages to a peer that is not there", () => {
     expect(one.slice(1).filter((atMs) => two.includes(atMs))).toEqual([]);
   });
 
-  test("are sent again every 4 s at the most seldom while a connect waits, give or take the jitter", async () => {
+  test("are sent again every 4 s at the most seldom while a connect waits", async () => {
     const stage = createStage(keys);
     const late = gaps(await call(stage, 600_000)).slice(5);
-    expect(Math.max(...late)).toBeLessThanOrEqual(4_000 * 1.25);
-    expect(late.reduce((sum, gap) => sum + gap, 0) / late.length).toBeGreaterThan(3_000);
+    expect(Math.max(...late)).toBeLessThanOrEqual(4_000);
+    expect(late.reduce((sum, gap) => sum + gap, 0) / late.length).toBeGreaterThan(2_500);
     await stage.end();
   });
 
@@ -104,7 +104,7 @@ describe("messages to a peer that is not there", () => {
     );
     const [all = []] = [...bySession.values()].toSorted((a, b) => b.length - a.length);
     expect(all.length).toBeGreaterThan(40);
-    expect(Math.max(...gaps(all))).toBeLessThanOrEqual(60_000 * 1.25);
+    expect(Math.max(...gaps(all))).toBeLessThanOrEqual(60_000);
     expect(Math.max(...gaps(all))).toBeGreaterThan(30_000);
     await stage.end();
   });

@@ -104,6 +104,18 @@ describe.each(roles)("we are the %s one", (role) => {
     expect(await stage.end()).toEqual({ connections: 0, timers: 0 });
   });
 
+  test("an instance that answers when another one was taken already is told so, and not that we hung up", async () => {
+    const stage = createStage(keys);
+    const we = stage.start(role);
+    const late = stage.start(other[role], { ...everybody, agent: { operationMs: 80 } });
+    stage.start(other[role], everybody);
+    await stage.clock.runUntil(we.call(late));
+    await stage.clock.advance(2_000);
+    expect(late.peer.explain(we.key.publicKey).code).toBe("other-instance");
+    expect([late.sessions, late.agent.open]).toEqual([[], 0]);
+    await stage.end();
+  });
+
   test("two connect calls for one key share a session, also when the second comes later", async () => {
     const stage = createStage(keys);
     const [we, they] = [stage.start(role), stage.start(other[role], everybody)];
