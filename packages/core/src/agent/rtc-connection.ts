@@ -16,7 +16,7 @@ import {
   type PeerConnectionLike,
 } from "./rtc-types.ts";
 import { watchRtc } from "./rtc-watch.ts";
-import { attributeOf, checkSdp, describeSdp } from "./sdp.ts";
+import { attributeOf, describeSdp, readSdp } from "./sdp.ts";
 import { readSelectedPair } from "./selected-pair.ts";
 
 export interface RtcConnectionOptions<Native> extends ConnectionOptions {
@@ -218,26 +218,26 @@ export function connectRtc<Native extends PeerConnectionLike>(
         restarting.disprove();
         throw new WiceError("unsupported", cannotRestart);
       }),
-    answer: ({ sdp: offer }) =>
+    answer: ({ sdp }) =>
       negotiations.run(async () => {
-        checkSdp(offer);
+        const offer = readSdp(sdp);
         const pc = await open();
         if (pc.signalingState === "have-local-offer") await rollBack(pc);
         const isRestart = remote !== undefined && remote.ufrag !== attributeOf(offer, "ice-ufrag");
         if (isRestart) await prepareRestart(pc);
         await takeRemote(pc, "offer", offer);
         openChannels(pc);
-        const { sdp = "" } = await pc.createAnswer();
-        await pc.setLocalDescription({ type: "answer", sdp });
+        const { sdp: made = "" } = await pc.createAnswer();
+        await pc.setLocalDescription({ type: "answer", sdp: made });
         const answer = describe(pc);
         if (!isRestart && agreedUfrag !== undefined && answer.ufrag !== agreedUfrag)
           throw new WiceError("unsupported", "this WebRTC implementation did not take back all of an offer");
         agreedUfrag = answer.ufrag;
         return answer;
       }),
-    accept: ({ sdp: answer }) =>
+    accept: ({ sdp }) =>
       negotiations.run(async () => {
-        checkSdp(answer);
+        const answer = readSdp(sdp);
         if (native?.signalingState !== "have-local-offer")
           throw new WiceError("invalid-message", "the peer answers an offer that nobody made");
         await takeRemote(native, "answer", answer);

@@ -51,6 +51,22 @@ export function agentCompliance(subject: ComplianceSubject<AgentFixture>): reado
       ensure(equal(await back, Uint8Array.of(4)), "and the other way");
     },
 
+    "carries empty messages, and goes on": async (pair) => {
+      await connect(pair);
+      for (const [from, to] of [
+        [pair.one, pair.two],
+        [pair.two, pair.one],
+      ] as const) {
+        const lengths: number[] = [];
+        const all = new Promise<void>((resolve) => {
+          to.connection.main.handlers = { onMessage: ({ length }) => void (lengths.push(length) === 3 && resolve()) };
+        });
+        for (const length of [0, 1, 0]) from.connection.main.send(new Uint8Array(length));
+        await soon("three messages", all);
+        ensure(lengths.join() === "0,1,0", "each arrives, in order");
+      }
+    },
+
     "takes the largest message that it names, and refuses a larger one": async (pair) => {
       await connect(pair);
       const { one, two } = pair;
@@ -194,7 +210,10 @@ export function agentCompliance(subject: ComplianceSubject<AgentFixture>): reado
         "v=0",
         "\u0000".repeat(9),
         sdp.replace(/^a=ice-ufrag.*$/m, ""),
+        ...["abc", "a".repeat(257), "ab c", "ab\u00e9d"].map((ufrag) => sdp.replace(/(?<=^a=ice-ufrag:).*$/m, ufrag)),
+        ...["a".repeat(21), "a".repeat(257), "<>".repeat(12)].map((pwd) => sdp.replace(/(?<=^a=ice-pwd:).*$/m, pwd)),
         sdp + "a=x:y\r\n".repeat(10_000),
+        sdp + "m=video 9 UDP/TLS/RTP/SAVPF 96\r\n".repeat(64),
       ];
       for (const each of bad) {
         const description = { ...credentials, sdp: each };

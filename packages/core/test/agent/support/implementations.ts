@@ -1,8 +1,7 @@
 /** WebRTC for Node, as users inject it. */
 
-import { type Agent, type PeerConnectionConfiguration, type PeerConnectionLike, rtc } from "@wice/core";
-
-type Implementation = new (configuration: PeerConnectionConfiguration) => PeerConnectionLike;
+import { type Agent, type PeerConnectionLike, rtc } from "@wice/core";
+import type { Implementation } from "./spied.ts";
 
 export type ImplementationName = "node-datachannel" | "werift";
 
@@ -12,7 +11,7 @@ const modules: Readonly<Record<ImplementationName, string>> = {
 };
 
 /** Imported by name, because their types want a DOM around them. */
-async function load(name: ImplementationName): Promise<Implementation> {
+export async function load(name: ImplementationName): Promise<Implementation> {
   const { RTCPeerConnection } = (await import(modules[name])) as { readonly RTCPeerConnection: Implementation };
   return RTCPeerConnection;
 }
