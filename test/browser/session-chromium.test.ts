@@ -2,7 +2,7 @@
 
 import { describe, expect } from "vitest";
 import { orderedKeys } from "../kit/ordered-keys.ts";
-import { exchange, meet, openPeers, printEnvelopes, type Side, who } from "../kit/session-meeting.ts";
+import { exchange, type KeyedSide, meet, openPeers, printEnvelopes, who } from "../kit/session-meeting.ts";
 import { test } from "./session-test.ts";
 
 /** From no contact at all to both having heard the other. */
@@ -14,7 +14,7 @@ describe("two pages in two browsers", () => {
     const keys = orderedKeys();
     await using one = await open(browsers[0]);
     await using other = await open(browsers[1]);
-    const sides: readonly [Side, Side] = [
+    const sides: readonly [KeyedSide, KeyedSide] = [
       { process: one, key: keys[0] },
       { process: other, key: keys[1] },
     ];

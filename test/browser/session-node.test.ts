@@ -2,7 +2,7 @@
 
 import { describe, expect } from "vitest";
 import { orderedKeys } from "../kit/ordered-keys.ts";
-import { exchange, meet, openPeers, printEnvelopes, type Side, who } from "../kit/session-meeting.ts";
+import { exchange, type KeyedSide, meet, openPeers, printEnvelopes, who } from "../kit/session-meeting.ts";
 import { startSessionProcess } from "../kit/session-process.ts";
 import { test } from "./session-test.ts";
 
@@ -17,7 +17,7 @@ describe("a page and a Node process", () => {
       await using page = await sessions.open(sessions.browsers[0]);
       await using node = await startSessionProcess();
       const [smaller, larger] = orderedKeys();
-      const sides: readonly [Side, Side] =
+      const sides: readonly [KeyedSide, KeyedSide] =
         controlling === "page"
           ? [
               { process: page, key: smaller },

@@ -6,6 +6,11 @@ import type { OpenOptions, SessionProcess } from "./session-functions.ts";
 
 export interface Side {
   readonly process: SessionProcess;
+  readonly key: { readonly publicKey: string };
+}
+
+/** A side whose key is at hand. */
+export interface KeyedSide extends Side {
   readonly key: TextKey;
 }
 
@@ -47,8 +52,8 @@ export async function exchange([one, other]: Meeting): Promise<void> {
   await Promise.all([say(one, other), say(other, one)]);
 }
 
-/** Opens the peer of each. */
-export async function openPeers(sides: readonly Side[], options: OpenOptions): Promise<void> {
+/** Opens the peer of each with its key. */
+export async function openPeers(sides: readonly KeyedSide[], options: OpenOptions): Promise<void> {
   await Promise.all(sides.map(({ process, key }) => process.call("open", { ...options, privateKey: key.privateKey })));
 }
 
