@@ -24,6 +24,7 @@ const budgets: readonly Budget[] = [
   { of: "createBroadcastTransport", from: "@wice/web", with: "createBackend", maxKilobytes: 32 },
   { of: "openBackend", from: "@wice/web", maxKilobytes: 48 },
   { of: "openBackend", from: "@wice/web", with: "createPeer", maxKilobytes: 66 },
+  { of: "openPeer", from: "@wice/web", maxKilobytes: 70 },
 ];
 
 interface Budget {

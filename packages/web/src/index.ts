@@ -2,6 +2,7 @@
 
 // Where most pages start
 export { openBackend, type OpenBackend, type OpenBackendOptions } from "./open-backend.ts";
+export { openPeer, type OpenPeer, type OpenPeerOptions } from "./open-peer.ts";
 
 // Keys
 export {
@@ -26,3 +27,7 @@ export {
   createBroadcastTransport,
 } from "./broadcast/transport.ts";
 export { webTransports, type WebTransportsOptions } from "./web-transports.ts";
+
+// Sessions
+export { relayIceServers, type RelayIceServersOptions } from "./relay-ice-servers.ts";
+export { watchNetwork } from "./watch-network.ts";

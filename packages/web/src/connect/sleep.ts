@@ -1,7 +1,6 @@
 /** When a page is put to sleep, and when its connections may be gone without anybody having said so. */
 
-/** The part of a window or a worker's scope that tells of it. */
-type Source = Pick<EventTarget, "addEventListener" | "removeEventListener">;
+import { listen } from "../events.ts";
 
 export interface SleepHandlers {
   /** The page is about to be frozen, or to be kept for when the user goes back to it. It runs no timers until it wakes. */
@@ -12,8 +11,9 @@ export interface SleepHandlers {
 
 /** Returns what stops the watching. */
 export function watchSleep({ onSleep, onWake }: SleepHandlers): () => void {
-  const scope = globalThis as unknown as Partial<Source>;
-  const document = (globalThis as { document?: Source }).document;
+  // A window's or a worker's.
+  const scope: Partial<EventTarget> = globalThis;
+  const { document } = globalThis as { document?: EventTarget };
   const stops = [
     listen(document, "freeze", onSleep),
     // Other engines than Chromium freeze what they keep without saying so.
@@ -30,9 +30,4 @@ export function watchSleep({ onSleep, onWake }: SleepHandlers): () => void {
 
 function wasKept(event: Event): boolean {
   return (event as Partial<PageTransitionEvent>).persisted === true;
-}
-
-function listen(source: Partial<Source> | undefined, type: string, listener: (event: Event) => void): () => void {
-  source?.addEventListener?.(type, listener);
-  return () => source?.removeEventListener?.(type, listener);
 }
