@@ -9,7 +9,7 @@ import { openRelay } from "./open-relay.ts";
 import { checkOther, parsePeer } from "./peer-argument.ts";
 import { openAgents, sessionOptions } from "./session-options.ts";
 import { pipeSession } from "./session-pipe.ts";
-import { reportProgress } from "./session-progress.ts";
+import { reportEnd, reportFailure, reportProgress } from "./session-progress.ts";
 import { caOption, keyFileOption, relayOption } from "./shared-options.ts";
 
 export const connect: Command = defineCommand({
@@ -40,7 +40,7 @@ export const connect: Command = defineCommand({
     const agents = await openAgents(options, privateKey.publicKey, signal);
     const backend = createBackend(relay);
     const peer = createPeer({ privateKey, backend, agents });
-    const reported = reportProgress(peer, theirs, notes, options.json);
+    const reported = reportProgress(peer, notes, { key: theirs, json: options.json });
     try {
       const patience = timeoutMs === undefined ? signal : AbortSignal.any([signal, AbortSignal.timeout(timeoutMs)]);
       const session = await peer.connect(theirs, { signal: patience }).catch((error: unknown) => {
@@ -50,6 +50,11 @@ export const connect: Command = defineCommand({
       });
       if (!options.json) await notes.line(notes.style.green("connected"));
       await pipeSession(session, io, signal);
+      await reportEnd(await session.closed, notes, options.json);
+    } catch (error) {
+      if (!options.json) throw error;
+      await reportFailure(error, notes);
+      return exitCode.failed;
     } finally {
       await peer.close();
       await backend.close();

@@ -9,7 +9,7 @@ import { openRelay } from "./open-relay.ts";
 import { parsePeer } from "./peer-argument.ts";
 import { openAgents, sessionOptions } from "./session-options.ts";
 import { pipeSession } from "./session-pipe.ts";
-import { reportProgress } from "./session-progress.ts";
+import { reportEnd, reportFailure, reportProgress } from "./session-progress.ts";
 import { caOption, keyFileOption, relayOption } from "./shared-options.ts";
 
 export const listen: Command = defineCommand({
@@ -46,7 +46,7 @@ export const listen: Command = defineCommand({
     const accept = (key: PublicKey): boolean =>
       takenBy === undefined ? allowed.size === 0 || allowed.has(key.toString()) : key.toString() === takenBy;
     const peer = createPeer({ privateKey, backend, agents, accept });
-    const reported = reportProgress(peer, undefined, notes, options.json);
+    const reported = reportProgress(peer, notes, { json: options.json });
     try {
       if (!options.json) await notes.line(`listening as ${privateKey.publicKey}`);
       const { value: session } = await abortable(peer.incoming[Symbol.asyncIterator]().next(), signal);
@@ -54,6 +54,11 @@ export const listen: Command = defineCommand({
       takenBy = session.remote.toString();
       if (!options.json) await notes.line(`${notes.style.green("connected")} to ${session.remote}`);
       await pipeSession(session, io, signal);
+      await reportEnd(await session.closed, notes, options.json);
+    } catch (error) {
+      if (!options.json) throw error;
+      await reportFailure(error, notes);
+      return exitCode.failed;
     } finally {
       await peer.close();
       await backend.close();

@@ -1,44 +1,149 @@
-/** What a person is told while a session comes to be, and later. */
+/** What is told on stderr while a session comes to be, and later: what it waits for, to people; everything, to programs. */
 
-import type { Peer, PublicKey } from "@wice/core";
-import type { Output } from "./output.ts";
+import { isWiceError, type Peer, type PeerStatus, type PublicKey, type SessionEnd, type Verdict } from "@wice/core";
+import { errorLines } from "./error-text.ts";
+import { Interrupted } from "./interrupted.ts";
+import { type Output, OutputClosed } from "./output.ts";
+import { UsageError } from "./usage-error.ts";
 
 /** What passes in a moment is not worth a line. */
 const settledMs = 1_500;
+/** Callers that are spoken of, at most: anybody may call who is let in. */
+const maxPeers = 64;
 
-/** Resolves when the peer is closed. Says what is waited for whenever that changes; with `json`, every event. */
-export async function reportProgress(
-  peer: Peer,
-  key: PublicKey | undefined,
-  notes: Output,
-  json: boolean,
-): Promise<void> {
-  const { dim, yellow } = notes.style;
-  let said = "";
-  let timer: NodeJS.Timeout | undefined;
-  const say = (name: string, line: string): void => {
-    clearTimeout(timer);
-    if (name === said) return;
-    timer = setTimeout(() => {
-      said = name;
-      void notes.line(line);
-    }, settledMs);
-  };
+export interface ProgressOptions {
+  /** The peer that it is all about. Without it, lines name whom they are about. */
+  readonly key?: PublicKey;
+  /** Every event and every change of the verdict, as a line of JSON each. */
+  readonly json: boolean;
+}
+
+/** Resolves when the peer is closed. */
+export async function reportProgress(peer: Peer, notes: Output, { key, json }: ProgressOptions): Promise<void> {
+  const report = json ? createJsonReport(notes) : createReport(notes, key);
   try {
     for await (const status of peer.status()) {
-      if (json) await notes.line(JSON.stringify(plain(status)));
-      else if (key !== undefined) {
-        const { code, text, next } = peer.explain(key);
-        say(code, ["connected", "idle", "closed"].includes(code) ? dim(text) : `${yellow(text)} ${dim(`(${next})`)}`);
-      } else if (status.type === "deaf")
-        say(status.error.message, yellow(`waiting for the relay: ${status.error.message}`));
-      else if (status.type === "listening") say("", dim("the relay is there"));
+      await report.onStatus(status);
+      const about = key ?? ("key" in status ? status.key : undefined);
+      if (about !== undefined) await report.onVerdict(about, peer.explain(about));
     }
   } finally {
-    clearTimeout(timer);
+    report.stop();
   }
 }
 
-function plain(status: object): object {
-  return "error" in status && status.error instanceof Error ? { ...status, error: status.error.message } : status;
+/** How the session ended, unless it was us who ended it. */
+export async function reportEnd({ cause, reason }: SessionEnd, notes: Output, json: boolean): Promise<void> {
+  // It is among the events already; and what is lost is the error that the command ends with.
+  if (json || cause === "closed" || cause === "lost") return;
+  const why = cause === "other-instance" ? "the peer goes on with another process that has our key" : reason;
+  await notes.line(notes.style.dim(`the peer has closed the session${why === "" ? "" : ` (${why})`}`));
+}
+
+/** An error as a line of JSON, for those who read nothing else. Throws what is no failure of the session. */
+export async function reportFailure(error: unknown, notes: Output): Promise<void> {
+  if (error instanceof UsageError || error instanceof OutputClosed || error instanceof Interrupted) throw error;
+  const [text] = errorLines(error, {});
+  await notes.line(JSON.stringify({ type: "error", code: isWiceError(error) ? error.code : "internal", text }));
+}
+
+interface Report {
+  onStatus(status: PeerStatus): Promise<void>;
+  onVerdict(about: PublicKey, verdict: Verdict): Promise<void>;
+  stop(): void;
+}
+
+function createJsonReport(notes: Output): Report {
+  const said = new Map<string, string>();
+  return {
+    async onStatus(status) {
+      const { type, ...rest } = status;
+      const plain = "error" in rest ? { code: rest.error.code, text: rest.error.message } : rest;
+      await notes.line(JSON.stringify({ type, ...plain }));
+    },
+    async onVerdict(key, verdict) {
+      const line = JSON.stringify({ type: "verdict", key, ...verdict });
+      const name = key.toString();
+      if (line === said.get(name)) return;
+      if (said.size >= maxPeers) said.clear();
+      said.set(name, line);
+      await notes.line(line);
+    },
+    stop() {},
+  };
+}
+
+function createReport(notes: Output, only: PublicKey | undefined): Report {
+  const { dim, green, yellow } = notes.style;
+  const relay = createSpeaker(notes);
+  const speakers = new Map<string, Speaker>();
+
+  const speakerOf = (key: PublicKey): Speaker | undefined => {
+    const name = key.toString();
+    const found = speakers.get(name);
+    if (found !== undefined || speakers.size >= maxPeers) return found;
+    const made = createSpeaker(notes);
+    speakers.set(name, made);
+    return made;
+  };
+
+  return {
+    async onStatus(status) {
+      // Whoever waits for one peer is told by the verdict.
+      if (only !== undefined || status.type === "peer") return;
+      if (status.type === "deaf") relay.say(yellow(`waiting for the relay: ${status.error.message}`));
+      else await relay.relieve(dim("the relay is there again"));
+    },
+    async onVerdict(about, { code, text, next }) {
+      const speaker = speakerOf(about);
+      const whom = only === undefined ? `${about}: ` : "";
+      // The command itself says that it is connected, and how it ends.
+      if (code === "connected") await speaker?.relieve(green(`${whom}connected again`), "reconnecting");
+      else if (code === "idle" || code === "closed" || (code === "closed-by-peer" && only !== undefined))
+        speaker?.hush();
+      else speaker?.say(`${whom}${yellow(text)} ${dim(`(${next})`)}`, code);
+    },
+    stop() {
+      for (const speaker of [relay, ...speakers.values()]) speaker.hush();
+    },
+  };
+}
+
+/** Says what lasts, and nothing twice. */
+interface Speaker {
+  /** After a moment, unless something else is said before. */
+  say(line: string, about?: string): void;
+  /** At once, if something was said that is over now; `about`: if it was about that. */
+  relieve(line: string, about?: string): Promise<void>;
+  hush(): void;
+}
+
+function createSpeaker(notes: Output): Speaker {
+  let said: { readonly line: string; readonly about: string } | undefined;
+  let next = "";
+  let timer: NodeJS.Timeout | undefined;
+  const hush = (): void => {
+    clearTimeout(timer);
+    next = "";
+  };
+  return {
+    hush,
+    say(line, about = "") {
+      if (line === next) return;
+      hush();
+      if (line === said?.line) return;
+      next = line;
+      timer = setTimeout(() => {
+        next = "";
+        said = { line, about };
+        void notes.line(line);
+      }, settledMs);
+    },
+    async relieve(line, about = "") {
+      hush();
+      const before = said;
+      said = undefined;
+      if (before?.about === about) await notes.line(line);
+    },
+  };
 }
