@@ -1,6 +1,8 @@
 /** What the page of these tests can do for them. Peers go by a name that the test chose. */
 
-export interface WebPage {
+import type { OpenPeerFunctions } from "./open-peer-page.ts";
+
+export interface WebPage extends OpenPeerFunctions {
   /** Runs one case of a compliance suite of `@wice/core/testing`. */
   runCase(medium: Medium, suite: ComplianceSuite, name: string): Promise<void>;
 

@@ -8,12 +8,14 @@ import { createKeys } from "./keys.ts";
 import { misbehave } from "./misbehave.ts";
 import { offerToOpener } from "./neighbour.ts";
 import { createPeers } from "./peers.ts";
+import { createWholePeers } from "./whole-peers.ts";
 
 offerToOpener();
 
 exposeToTests<WebPage>({
   ...createCompliance(),
   ...createPeers(),
+  ...createWholePeers(),
   ...createKeys(),
   isSecure: () => isSecureContext,
   ...createHappenings(),
