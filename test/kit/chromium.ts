@@ -9,6 +9,7 @@ import { delimiter, join } from "node:path";
 import { type Browser, type BrowserContext, chromium } from "playwright-core";
 
 export interface Chromium extends AsyncDisposable {
+  readonly pid: number;
   /** For contexts: each is like a private window with storage of its own, whose pages think that they are in front. */
   readonly browser: Browser;
   /**
@@ -79,6 +80,7 @@ export async function launchChromium(path: string, extraFlags: readonly string[]
     const [tabs] = browser.contexts();
     if (tabs === undefined) throw new Error("Chromium has no window");
     return {
+      pid: child.pid as number,
       browser,
       tabs,
       async [Symbol.asyncDispose]() {
