@@ -8,7 +8,7 @@ import { readSnippets, root, type Snippet } from "./snippets.ts";
 
 const run = promisify(execFile);
 const pages = ["README.md", "packages/core/README.md", "packages/node/README.md", "packages/web/README.md"];
-/** Their programs run in pages: test/packaging sees to them. */
+/** Their programs run in pages: test/packaging and test/browser see to them. */
 const forBrowsers = ["packages/web/README.md"];
 
 // Inside the workspace, so that a snippet finds the packages as a user's program does.
