@@ -47,6 +47,23 @@ function takesRestart(Implementation: Implementation): boolean {
   }
 }
 
+/** Making one takes no I/O. */
+const offerMs = 3_000;
+
+/** Rejects with `unsupported` where none comes: `node-datachannel` makes no offer at who has answered first. */
+export async function createOffer(pc: PeerConnectionLike, restart: boolean): Promise<string> {
+  let timer: unknown;
+  const late = new Promise<never>((_, reject) => {
+    const error = new WiceError("unsupported", "this WebRTC implementation makes no offer now");
+    timer = setTimeout(() => reject(error), offerMs);
+  });
+  try {
+    return (await Promise.race([pc.createOffer(restart ? { iceRestart: true } : {}), late])).sdp ?? "";
+  } finally {
+    clearTimeout(timer);
+  }
+}
+
 /** Takes an offer of ours back. Rejects with `unsupported` where that throws, and where it is ignored. */
 export async function rollBack(pc: PeerConnectionLike): Promise<void> {
   const cannot = "this WebRTC implementation cannot take an offer back";

@@ -4,7 +4,7 @@ import { WiceError } from "../errors.ts";
 import type { AgentConnection, AgentDescription, ChannelOptions, ConnectionOptions } from "./agent.ts";
 import { type Candidate, formatCandidate } from "./candidate.ts";
 import type { LiveIceServers } from "./ice-servers.ts";
-import { closeQuietly, type RestartAbility, rollBack } from "./rtc-abilities.ts";
+import { closeQuietly, createOffer, type RestartAbility, rollBack } from "./rtc-abilities.ts";
 import { createRtcChannel, type EarlyMessages, type RtcChannel, type RtcChannelOptions } from "./rtc-channel.ts";
 import { hear } from "./rtc-events.ts";
 import { closed, createNegotiations } from "./rtc-negotiations.ts";
@@ -211,7 +211,7 @@ export function connectRtc<Native extends PeerConnectionLike>(
         const pc = await open();
         if (restart) await prepareRestart(pc);
         openChannels(pc);
-        const { sdp = "" } = await pc.createOffer(restart ? { iceRestart: true } : {});
+        const sdp = await createOffer(pc, restart);
         await pc.setLocalDescription({ type: "offer", sdp });
         const offer = describe(pc);
         if (!restart || offer.ufrag !== agreedUfrag) return offer;

@@ -269,6 +269,19 @@ export function agentCompliance(subject: ComplianceSubject<AgentFixture>): reado
       await echo(one.connection, two.connection);
     },
 
+    "negotiates anew from either side, or says that it cannot, and goes on": async (pair) => {
+      await connect(pair);
+      for (const from of ["one", "two"] as const) {
+        const again = await soon(
+          "another negotiation",
+          pair.negotiate({ from }).catch((error: unknown) => error),
+        );
+        ensure(again === undefined || isWiceError(again, "unsupported"), "what cannot be offered is unsupported");
+        await echo(pair.one.connection, pair.two.connection);
+      }
+      for (const { states } of [pair.one, pair.two]) ensure(states.length === 1, "nothing becomes of the path");
+    },
+
     "restarts ICE, or says that it cannot": async (pair) => {
       await connect(pair);
       for (const from of ["one", "two"] as const) {
