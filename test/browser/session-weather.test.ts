@@ -1,18 +1,16 @@
 /** Sessions of pages that last: beside one of the same key, without the other side, and through the sleep of a machine. */
 
-import { randomUUID } from "node:crypto";
 import { setTimeout as sleep } from "node:timers/promises";
 import { describe, expect } from "vitest";
 import { orderedKeys } from "../kit/ordered-keys.ts";
 import { processTree } from "../kit/process-tree.ts";
-import type { Change, SessionProcess } from "../kit/session-functions.ts";
-import { type End, exchange, type KeyedSide, meet, openPeers, printEnvelopes } from "../kit/session-meeting.ts";
+import type { SessionProcess } from "../kit/session-functions.ts";
+import { exchange, type KeyedSide, meet, openPeers, printEnvelopes } from "../kit/session-meeting.ts";
 import { startSessionProcess } from "../kit/session-process.ts";
+import { describeChanges, expectRecovered, sleepBeside, sleepMs } from "../kit/session-sleep.ts";
 import { type SessionScene, test } from "./session-test.ts";
 
 const talkEveryMs = 200;
-/** Longer than ICE keeps a path that does not answer: 30 s by RFC 7675. */
-const sleepMs = 35_000;
 
 /** Most of it is waiting, which one can do beside another. */
 describe.concurrent("sessions of pages", { timeout: 150_000 }, () => {
@@ -162,35 +160,4 @@ describe.concurrent("sessions of pages", { timeout: 150_000 }, () => {
 
 function openSurvivor(kind: "page" | "Node process", { open, browsers }: SessionScene): Promise<SessionProcess> {
   return kind === "page" ? open(browsers[0]) : startSessionProcess();
-}
-
-/** Says something every second of that time, and then what it was. */
-async function sleepBeside(
-  { process, session }: End,
-  ms: number,
-  wake: (texts: readonly string[]) => Promise<void>,
-): Promise<void> {
-  const texts = Array.from({ length: ms / 1_000 }, () => randomUUID());
-  const sending: Promise<void>[] = [];
-  for (const text of texts) {
-    sending.push(process.call("send", session, text));
-    await sleep(1_000);
-  }
-  await wake(texts);
-  await Promise.all(sending);
-}
-
-/** It was lost, and then connected again, as the same session. */
-async function expectRecovered({ process, session }: End): Promise<void> {
-  const { state, changes } = await process.call("report", session);
-  console.log(`it saw: ${describeChanges(changes)}`);
-  expect(state).toBe("connected");
-  const types = changes.map(({ type }) => type).filter((type) => type !== "connection");
-  expect(types.slice(0, 2)).toEqual(["reconnecting", "connected"]);
-  expect(types).not.toContain("moved");
-}
-
-function describeChanges(changes: readonly Change[]): string {
-  const startedAt = changes[0]?.at ?? 0;
-  return changes.map(({ type, at }) => `${type} after ${at - startedAt} ms`).join(", ") || "nothing";
 }
