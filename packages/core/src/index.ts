@@ -43,7 +43,7 @@ export type { Peer, PeerOptions, PeerStatus } from "./session/peer.ts";
 export type { Session, SessionCloseOptions, SessionEnd, SessionStatus } from "./session/session.ts";
 export type { Channel } from "./session/channel.ts";
 export type { TimelineEntry, TimelineEvent } from "./session/timeline.ts";
-export type { Verdict, VerdictCode } from "./session/explain.ts";
+export type { Verdict, VerdictCode } from "./session/verdict.ts";
 
 // ICE agents
 export type {

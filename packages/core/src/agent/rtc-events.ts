@@ -44,6 +44,8 @@ export function hear(pc: PeerConnectionLike, { events, tell, isNegotiated }: Hea
     events.onCandidatesComplete(ufrag);
   };
   const onGathering = (): void => {
+    // It is said again of a restart, if it is still so.
+    if (pc.iceGatheringState === "gathering") reported.clear();
     if (pc.iceGatheringState !== "complete") return;
     // libdatachannel says nothing else at the end, and says it before its last candidates.
     clearTimeout(timer);

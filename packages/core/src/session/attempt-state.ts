@@ -57,7 +57,14 @@ export interface Attempt {
   readonly restartAtMs: number | undefined;
   /** Failures in a row. */
   readonly failures: number;
+  /**
+   * How often in a row somebody else's certificate was met. Once is no proof: node-datachannel checks the peer's in a thread
+   * that may be ahead of the answer which names it.
+   */
+  readonly forgeries: number;
   readonly noCommonAgent: boolean;
+  /** What came of the latest look for a path, until one is found: nothing, or somebody else. */
+  readonly trouble: "no-path" | "forged" | undefined;
 
   readonly sync: Sync;
   readonly ended: boolean;
@@ -177,7 +184,9 @@ export function createAttempt(
     wants: "nothing",
     restartAtMs: undefined,
     failures: 0,
+    forgeries: 0,
     noCommonAgent: false,
+    trouble: undefined,
     sync: {
       sentReceived: undefined,
       sentAtMs: Number.NEGATIVE_INFINITY,

@@ -14,6 +14,7 @@ import {
   type AttemptDraft,
   type AttemptEffect,
   type AttemptEvent,
+  isConnected,
   nothingYet,
 } from "./attempt-state.ts";
 import { type Description, isNewer, maxCandidates, progressOf } from "./description.ts";
@@ -49,6 +50,7 @@ export function stepAttempt(attempt: Attempt, event: AttemptEvent, context: Atte
   take(draft, event, context, input, effects);
   if (!draft.ended) {
     negotiate(draft, context, input, effects);
+    judge(draft, attempt, input);
     synchronise(draft, context, input, effects);
   }
   return { attempt: draft, effects };
@@ -136,6 +138,7 @@ function bind(
   draft.metAtMs = nowMs;
   draft.heardAtMs = Number.NEGATIVE_INFINITY;
   draft.refused = undefined;
+  draft.trouble = undefined;
   draft.remote = undefined;
   if (remote !== undefined) draft.sync = { ...sync, sentReceived: undefined, resendDelayMs: timing.resendFirstMs };
   const isTaken = (connection?.remoteEpoch ?? 0) > 0 || operation?.type === "answer" || operation?.type === "accept";
@@ -263,6 +266,8 @@ function takeState(
       draft.connection = { ...draft.connection, proven: true, waitingSinceMs: undefined };
       draft.restartAtMs = undefined;
       draft.failures = 0;
+      draft.forgeries = 0;
+      draft.trouble = undefined;
       if (draft.wants === "restart") draft.wants = "nothing";
       return;
     case "disconnected":
@@ -273,9 +278,12 @@ function takeState(
     case "closed":
       draft.connection = { ...draft.connection, waitingSinceMs: undefined };
       draft.failures += 1;
+      draft.forgeries = forged ? draft.forgeries + 1 : 0;
+      if (draft.forgeries > 1) draft.trouble = "forged";
+      else if (state === "failed" && !forged) draft.trouble = "no-path";
+      draft.restartAtMs = nowMs + (draft.forgeries > 1 ? timing.forgedMs : restartDelayMs(draft));
       // A peer that closes says so in a message as well, which may be on its way.
-      draft.restartAtMs =
-        nowMs + (forged ? timing.forgedMs : restartDelayMs(draft) + (state === "closed" ? timing.closedMs : 0));
+      if (state === "closed") draft.restartAtMs += timing.closedMs;
       if (role === "controlled") draft.restartAtMs += timing.secondSideMs;
       return;
     case "new":
@@ -285,6 +293,13 @@ function takeState(
 /** Little for the first time, then longer and longer. */
 function restartDelayMs({ failures }: AttemptDraft): number {
   return Math.min(timing.restartMostMs, timing.restartFirstMs * 2 ** Math.max(0, failures - 1));
+}
+
+/** A look for a path that took long, and is over or has made room for another one, has found none. */
+function judge(draft: AttemptDraft, { connection }: Attempt, { nowMs }: Input): void {
+  const since = connection?.waitingSinceMs;
+  if (since === undefined || since === draft.connection?.waitingSinceMs || isConnected(draft)) return;
+  if (nowMs - since >= timing.connectMs / 2) draft.trouble ??= "no-path";
 }
 
 function takeTick(draft: AttemptDraft, input: Input, effects: AttemptEffect[]): void {

@@ -11,10 +11,10 @@ import { createLruMap } from "../lru-map.ts";
 import { PublicKey } from "../public-key.ts";
 import { readDescription } from "./description.ts";
 import { drivePeering, type PeeringDriver } from "./drive-peering.ts";
-import { createFacts, explain } from "./explain.ts";
 import type { Peer, PeerOptions, PeerStatus } from "./peer.ts";
 import type { Welcome } from "./peering-state.ts";
 import type { Session } from "./session.ts";
+import { idle } from "./verdict.ts";
 
 const incomingLimit = 64;
 const statusLimit = 256;
@@ -52,9 +52,17 @@ export function createPeer<Native>(options: PeerOptions<Native>): Peer<Native> {
   const incoming: Queue<Session> = createQueue(incomingLimit);
   const anybody = PublicKey.any.toString();
   let closed: Promise<void> | undefined;
+  /** Why our key cannot be called now. */
+  let deaf: WiceError | undefined;
 
   const tell = (status: PeerStatus): void => {
     for (const observer of observers) observer.pushDroppingOldest(status);
+  };
+
+  const setDeaf = (error: WiceError | undefined): void => {
+    const isNews = deaf?.message !== error?.message;
+    deaf = error;
+    if (isNews) for (const driver of drivers.values()) driver.onDeaf();
   };
 
   const driverOf = (key: PublicKey): PeeringDriver => {
@@ -72,6 +80,7 @@ export function createPeer<Native>(options: PeerOptions<Native>): Peer<Native> {
       onIncoming(session) {
         if (!incoming.push(session)) void session.close({ reason: "busy", drainMs: 0 });
       },
+      deaf: () => deaf,
       onEntry: (entry) => tell({ type: "peer", key, ...entry }),
       onIdle() {
         if (drivers.get(text) !== made) return;
@@ -88,6 +97,8 @@ export function createPeer<Native>(options: PeerOptions<Native>): Peer<Native> {
     const text = from.toString();
     const found = ears.get(text);
     if (found !== undefined) return found.live;
+    // Nobody has listened until now: what was before says nothing.
+    if (ears.size === 0) deaf = undefined;
     const stop = new AbortController();
     const live = backend.subscribe({ ours: privateKey, theirs: from }, { signal: stop.signal });
     const ear: Ear = { live, stop };
@@ -98,7 +109,7 @@ export function createPeer<Native>(options: PeerOptions<Native>): Peer<Native> {
       if (stop.signal.aborted) return;
       const failure = asWiceError(error, "the backend");
       tell({ type: "deaf", error: failure });
-      for (const driver of drivers.values()) driver.onBackend(failure);
+      setDeaf(failure);
       if (text === anybody) incoming.fail(failure);
     };
     live
@@ -142,8 +153,8 @@ export function createPeer<Native>(options: PeerOptions<Native>): Peer<Native> {
   const watchBackend = async (): Promise<void> => {
     for await (const status of { [Symbol.asyncIterator]: () => backendStatus }) {
       if ("key" in status && !status.key.equals(privateKey.publicKey)) continue;
-      const error = status.type === "subscribed" ? undefined : status.error;
-      for (const driver of drivers.values()) driver.onBackend(error);
+      if (status.type === "retrying") for (const driver of drivers.values()) driver.onRetrying(status.error);
+      else setDeaf(status.type === "subscribed" ? undefined : status.error);
       if (status.type === "lost") tell({ type: "deaf", error: status.error });
       if (status.type === "subscribed") tell({ type: "listening" });
     }
@@ -179,7 +190,7 @@ export function createPeer<Native>(options: PeerOptions<Native>): Peer<Native> {
         .flatMap(([, driver]) => driver.sessions()),
     explain(key) {
       const text = key.toString();
-      return (drivers.get(text) ?? resting.get(text))?.explain() ?? explain(createFacts(false));
+      return (drivers.get(text) ?? resting.get(text))?.explain() ?? idle;
     },
     status() {
       const observer: Queue<PeerStatus> = createQueue(statusLimit, () => observers.delete(observer));

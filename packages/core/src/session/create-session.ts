@@ -9,10 +9,10 @@ import { WiceError } from "../errors.ts";
 import type { PublicKey } from "../public-key.ts";
 import type { Role } from "../role.ts";
 import { type Channel, createFlow, type Flow } from "./channel.ts";
-import { explain, type Facts } from "./explain.ts";
 import type { LiveConnection } from "./live-connection.ts";
 import type { Session, SessionCloseOptions, SessionEnd, SessionStatus } from "./session.ts";
-import type { Timeline } from "./timeline.ts";
+import type { TimelineEntry } from "./timeline.ts";
+import { over, type Verdict } from "./verdict.ts";
 
 /** The inside of a session, for the driver that owns it. */
 export interface OwnedSession {
@@ -35,8 +35,9 @@ export interface SessionDependencies {
   readonly role: Role;
   readonly agent: AgentName;
   readonly clock: Clock;
-  readonly facts: Facts;
-  readonly timeline: Timeline;
+  timeline(): readonly TimelineEntry[];
+  /** While it is not over. */
+  explain(): Verdict;
   /** The application wants it to end. */
   close(reason: string): Promise<void>;
   restart(): void;
@@ -51,11 +52,13 @@ export function createSession(
   instance: Instance,
   dependencies: SessionDependencies,
 ): OwnedSession {
-  const { remote, role, agent, clock, facts, timeline } = dependencies;
+  const { remote, role, agent, clock, timeline } = dependencies;
   let live = first;
   let current = instance;
   let connected = true;
   let ended: SessionEnd | undefined;
+  /** What comes after the end is not its history. */
+  let history: readonly TimelineEntry[] | undefined;
   let closing: Promise<void> | undefined;
   const observers = new Set<Queue<SessionStatus>>();
   const incoming: Queue<Channel> = createQueue(channelLimit);
@@ -177,8 +180,8 @@ export function createSession(
       else observer.end();
       return observer;
     },
-    timeline: timeline.entries,
-    explain: () => explain(facts),
+    timeline: () => history ?? timeline(),
+    explain: () => (ended === undefined ? dependencies.explain() : over(ended)),
     restart: dependencies.restart,
     close,
     closed,
@@ -221,6 +224,7 @@ export function createSession(
     end(end) {
       if (ended !== undefined) return;
       ended = end;
+      history = timeline();
       const failure =
         end.cause === "lost" ? new WiceError("unavailable", "the session is lost: no path for too long") : undefined;
       main.end(failure);

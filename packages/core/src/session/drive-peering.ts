@@ -10,13 +10,15 @@ import type { KeyPair } from "../private-key.ts";
 import { electRole } from "../role.ts";
 import { createSession, type OwnedSession } from "./create-session.ts";
 import type { Close, Description } from "./description.ts";
-import { createFacts, explain, type Facts, type Verdict } from "./explain.ts";
+import { type Circumstances, explain, explainAttempt, explainPath, explainSession } from "./explain.ts";
 import { createInBandSeal } from "./in-band-seal.ts";
 import { createPartings } from "./partings.ts";
 import { peeringDeadline, stepPeering } from "./peering.ts";
 import {
   createPeering,
+  type EndCause,
   isIdle,
+  type Peering,
   type PeeringContext,
   type PeeringEffect,
   type PeeringEvent,
@@ -24,8 +26,9 @@ import {
 } from "./peering-state.ts";
 import { createAttemptRunner } from "./run-attempts.ts";
 import type { Session } from "./session.ts";
-import { createTimeline, type TimelineEntry, type TimelineEvent } from "./timeline.ts";
+import { createTimeline, describeInWords, type TimelineEntry, type TimelineEvent } from "./timeline.ts";
 import { timing } from "./timing.ts";
+import { idle, notHeard, over, type Verdict } from "./verdict.ts";
 
 export interface PeeringDriver {
   /** Resolves with the session, once data can flow. Rejects with `permission-denied`, `closed`, and the signal's reason. */
@@ -35,8 +38,10 @@ export interface PeeringDriver {
   sessions(): readonly Session[];
   explain(): Verdict;
   timeline(): readonly TimelineEntry[];
-  /** The backend is in trouble, or is not any more. */
-  onBackend(error: WiceError | undefined): void;
+  /** What {@link PeeringDependencies.deaf} says has changed. */
+  onDeaf(): void;
+  /** The backend tries again to hand a message over. */
+  onRetrying(error: WiceError): void;
   networkChanged(): void;
   /** Ends everything in order; resolves when the peer was told, or cannot be. */
   close(reason: string): Promise<void>;
@@ -52,6 +57,8 @@ export interface PeeringDependencies {
   readonly reconnectIncomingMs: number;
   /** Resolves when what the peer answers will be heard. */
   listening(): Promise<void>;
+  /** Why our key cannot be called now. */
+  deaf(): WiceError | undefined;
   onIncoming(session: Session): void;
   onEntry(entry: TimelineEntry): void;
   /** Nothing goes on any more, for now. */
@@ -82,21 +89,23 @@ export function drivePeering(dependencies: PeeringDependencies): PeeringDriver {
   const carried = new Map<string, OwnedSession>();
   const waiting = new Set<Waiting>();
   const partings = createPartings();
-  const facts: Facts = createFacts(false);
   const timeline = createTimeline();
   const seal = createInBandSeal(pair, random);
-  /** What was in the way when the application gave up waiting. */
-  let abandoned: Verdict | undefined;
+  /** How it came to rest the last time. */
+  let rest = idle;
+  let earlier: Circumstances["earlier"];
 
   const note = (event: TimelineEvent, text: string): void => {
-    const entry: TimelineEntry = { atMs: clock.now(), event, text };
-    timeline.add(entry);
-    dependencies.onEntry(entry);
+    dependencies.onEntry(timeline.add({ atMs: clock.now(), event, text }));
   };
-  const onBackendError = (error: WiceError): void => {
-    if (facts.backendError?.message !== error.message) note("backend", error.message);
-    facts.backendError = error;
-  };
+  const circumstances = (): Circumstances => ({
+    peering,
+    encounters: runner.encounters,
+    deaf: dependencies.deaf(),
+    hasTurn: agents.some(({ hasTurn }) => hasTurn),
+    last: rest === idle ? undefined : rest,
+    earlier,
+  });
 
   const dispatch = (event: PeeringEvent): void => {
     events.push(event);
@@ -117,9 +126,14 @@ export function drivePeering(dependencies: PeeringDependencies): PeeringDriver {
       freshId: toHex(random(16)),
       secondId: toHex(random(16)),
     });
+    const before = peering;
     peering = after;
-    learn();
-    for (const effect of effects) perform(effect);
+    // What was said of the last time says nothing of this one.
+    if (isIdle(before) && !isIdle(after)) {
+      rest = idle;
+      earlier = undefined;
+    }
+    for (const effect of effects) perform(effect, before);
   };
   const schedule = (): void => {
     timer?.cancel();
@@ -130,12 +144,14 @@ export function drivePeering(dependencies: PeeringDependencies): PeeringDriver {
   };
 
   const runner = createAttemptRunner({
-    ...{ pair, role, backend, agents, clock, seal, facts, partings, note, onBackendError },
+    ...{ pair, role, backend, agents, clock, seal, partings, note },
     listening: dependencies.listening,
     tell: (attempt, event) => dispatch({ type: "attempt", attempt, event }),
     onInBand(attempt, description) {
       const instance = peering.attempts.find(({ id }) => id === attempt)?.instance;
-      if (instance !== undefined) dispatch({ type: "message", instance, description, welcome: "no" });
+      if (instance === undefined) return;
+      note("heard", `${describeInWords(description)}, in-band`);
+      dispatch({ type: "message", instance, description, welcome: "no" });
     },
     onConnected: (attempt, live) => carried.get(attempt)?.carry(live),
     onChannel: (attempt, channel) => carried.get(attempt)?.onChannel(channel),
@@ -143,38 +159,17 @@ export function drivePeering(dependencies: PeeringDependencies): PeeringDriver {
     onResume: (attempt, messages) => carried.get(attempt)?.onResume(messages),
   });
 
-  /** What the machine knows, for `explain`. */
-  const learn = (): void => {
-    const { attempts, sessions } = peering;
-    const isActive = !isIdle(peering);
-    // What was known of the last time says nothing of this one.
-    if (isActive && !facts.active) Object.assign(facts, createFacts(false));
-    facts.active = isActive;
-    facts.hasTurn = agents.some(({ hasTurn }) => hasTurn);
-    facts.connected = sessions.some(({ connected }) => connected);
-    facts.wasConnected = sessions.length > 0;
-    facts.noCommonAgent = attempts.some(({ noCommonAgent }) => noCommonAgent);
-    const states = attempts.map(({ connection }) => connection?.state);
-    // A failed connection is replaced by a new one, which says nothing yet.
-    const state =
-      states.find((each) => each === "connected") ?? states.find((each) => each !== undefined && each !== "new");
-    if (state !== undefined) facts.state = state;
-  };
-
-  const perform = (effect: PeeringEffect): void => {
+  const perform = (effect: PeeringEffect, before: Peering): void => {
     switch (effect.type) {
       case "attempt":
         runner.run(effect.attempt, effect.effect);
         return;
       case "attempt-ended":
-        runner.forget(effect.attempt);
-        if (effect.cause === "expired") note("ended", "an attempt came to nothing and was given up");
-        // What we end ourselves says nothing of the peer.
-        else if (effect.cause !== "closed") facts.ended = { cause: effect.cause, reason: "" };
+        endAttempt(effect.attempt, effect.cause, before);
         return;
       case "declined":
-        facts.ended = { cause: "declined", reason: "" };
-        note("refused", "the peer has declined");
+        rest = over({ cause: "declined", reason: "" });
+        note("refused", rest.text);
         settleWaiting((each) => each.reject(new WiceError("permission-denied", "the peer has declined")));
         return;
       case "probe":
@@ -198,19 +193,40 @@ export function drivePeering(dependencies: PeeringDependencies): PeeringDriver {
     }
   };
 
+  const endAttempt = (id: string, cause: EndCause | "expired", before: Peering): void => {
+    const attempt = before.attempts.find((each) => each.id === id);
+    const path = attempt === undefined ? undefined : explainPath(attempt, circumstances());
+    if (path !== undefined) earlier = { instance: attempt?.instance, verdict: path };
+    if (cause === "expired") {
+      const verdict = attempt === undefined ? notHeard : explainAttempt(attempt, circumstances());
+      // Somebody has called, and has said nothing since.
+      rest = verdict.code === "connecting" ? notHeard : verdict;
+      note("ended", `an attempt came to nothing and was given up: ${rest.text}`);
+    } else if (cause !== "closed") {
+      rest = over({ cause, reason: "" });
+    }
+    runner.forget(id);
+  };
+
   /** Makes a session of an attempt that has connected. */
   const establish = (number: number, id: string, incoming: boolean): void => {
     const live = runner.live(id);
     const attempt = peering.attempts.find((each) => each.id === id);
     if (live === undefined || attempt?.instance === undefined || attempt.connection === undefined) return;
     const session = createSession(live, attempt.instance, {
-      ...{ remote: pair.theirs, role, agent: attempt.connection.agent, clock, facts, timeline },
+      ...{ remote: pair.theirs, role, agent: attempt.connection.agent, clock },
+      timeline: timeline.entries,
+      explain() {
+        const held = peering.sessions.find((each) => each.number === number);
+        return held === undefined ? rest : explainSession(held, circumstances());
+      },
       async close(reason) {
         dispatch({ type: "close", session: number, reason });
         await partings.over();
       },
       restart: () => dispatch({ type: "restart", session: number }),
     });
+    earlier = undefined;
     owned.set(number, session);
     carried.set(id, session);
     note("connected", incoming ? "the peer's session is connected" : "the session is connected");
@@ -251,8 +267,8 @@ export function drivePeering(dependencies: PeeringDependencies): PeeringDriver {
         owned.delete(effect.session);
         putDown(session);
         const end = { cause: effect.cause, reason: effect.reason };
-        facts.ended = end;
-        note("ended", explain({ ...facts, active: false, connected: false }).text);
+        rest = over(end);
+        note("ended", rest.text);
         session.end(end);
       }
     }
@@ -293,17 +309,16 @@ export function drivePeering(dependencies: PeeringDependencies): PeeringDriver {
     runner.part(instance, description, "accepted");
   };
 
-  const prepare = (): void => seal.prepare((error) => onBackendError(asWiceError(error, "the key agreement")));
+  const prepare = (): void => seal.prepare((error) => note("backend", asWiceError(error, "the key agreement").message));
 
   return {
     async connect(signal) {
       signal?.throwIfAborted();
       prepare();
+      if (!peering.wanted) note("wanted", "a session is wanted");
       dispatch({ type: "want", wanted: true });
       const there = [...owned.values()].find(({ session }) => session.state === "connected");
       if (there !== undefined) return there.session;
-      facts.ended = undefined;
-      abandoned = undefined;
       return await new Promise<Session>((resolve, reject) => {
         const entry: Waiting = {
           resolve(session) {
@@ -319,7 +334,8 @@ export function drivePeering(dependencies: PeeringDependencies): PeeringDriver {
           waiting.delete(entry);
           reject(signal?.reason);
           if (waiting.size > 0) return;
-          abandoned = explain(facts);
+          rest = explain(circumstances());
+          note("wanted", `nobody waits for a session any more; ${rest.text}`);
           dispatch({ type: "want", wanted: false });
         });
         waiting.add(entry);
@@ -327,19 +343,14 @@ export function drivePeering(dependencies: PeeringDependencies): PeeringDriver {
     },
     receive(instance, description, welcome) {
       prepare();
-      const what = description.close === undefined ? `${description.kind} ${description.epoch}` : "an end";
-      note("heard", `${what} with ${description.candidates.length} candidates`);
+      note("heard", describeInWords(description));
       dispatch({ type: "message", instance, description, welcome });
-      facts.heardAtMs = clock.now();
-      facts.backendError = undefined;
     },
     sessions: () => [...owned.values()].map(({ session }) => session),
-    explain: () => (isIdle(peering) && abandoned !== undefined ? abandoned : explain(facts)),
+    explain: () => (isIdle(peering) ? rest : explain(circumstances())),
     timeline: timeline.entries,
-    onBackend(error) {
-      if (error === undefined) facts.backendError = undefined;
-      else if (facts.active) onBackendError(error);
-    },
+    onDeaf: () => note("backend", dependencies.deaf()?.message ?? "our key can be called again"),
+    onRetrying: runner.onRetrying,
     networkChanged: () => dispatch({ type: "network-changed" }),
     async close(reason) {
       settleWaiting((each) => each.reject(new WiceError("closed", "the peer is closed")));

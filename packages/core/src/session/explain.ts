@@ -1,180 +1,133 @@
-/** Why a session is not connected, in words that say what to do. */
+/**
+ * Why a session is not connected. Nothing is remembered for it: it is read off the state of the attempts and what was
+ * seen of each, so that nothing old is said of something new.
+ */
 
-import type { ConnectionState, ServerError } from "../agent/agent.ts";
+import type { ServerError } from "../agent/agent.ts";
+import type { Instance } from "../backend/backend.ts";
 import type { WiceError } from "../errors.ts";
-import type { EndCause } from "./peering-state.ts";
+import { type Attempt, isConnected } from "./attempt-state.ts";
+import { attemptOf, type Held, isHeld, type Peering } from "./peering-state.ts";
+import {
+  agentFailed,
+  connected,
+  connecting,
+  forged,
+  noAgent,
+  nobodySubscribed,
+  noCommonAgent,
+  noPath,
+  notHeard,
+  reconnecting,
+  relayUnreachable,
+  turnRefused,
+  type Verdict,
+} from "./verdict.ts";
 
-export interface Verdict {
-  readonly code: VerdictCode;
-  /** What is the matter. */
-  readonly text: string;
-  /** What to do about it. */
-  readonly next: string;
+/** What an attempt has met, beside what its state says. It goes with the attempt. */
+export interface Encounters {
+  /** The latest message that the backend has taken, and to how many it gave it, where it knows. */
+  readonly sent: { readonly subscribers: number | undefined } | undefined;
+  /** What the backend has against the latest message. */
+  readonly sendError: WiceError | undefined;
+  /** Why there is no connection. */
+  readonly failure: WiceError | undefined;
+  /** What the agent has refused to do last. */
+  readonly refusal: WiceError | undefined;
+  /** What a TURN server has against the present look for a path, and against the one before, while this one goes on. */
+  readonly turnError: ServerError | undefined;
+  readonly turnErrorBefore: ServerError | undefined;
 }
 
-export type VerdictCode =
-  | "connected"
-  | "idle"
-  | "connecting"
-  | "relay-unreachable"
-  | "nobody-subscribed"
-  | "not-heard"
-  | "declined"
-  | "no-common-agent"
-  | "no-agent"
-  | "no-path"
-  | "turn-refused"
-  | "forged"
-  | "reconnecting"
-  | "other-instance"
-  | "closed-by-peer"
-  | "closed";
-
-/** What is known about the way to a peer. */
-export interface Facts {
-  /** There is a session, or one is wanted. */
-  active: boolean;
-  connected: boolean;
-  wasConnected: boolean;
-  sentAtMs: number | undefined;
-  heardAtMs: number | undefined;
-  /** Of the latest message: how many subscribers the backend gave it to. */
-  subscribers: number | undefined;
-  /** What the backend has against it, since the last success. */
-  backendError: WiceError | undefined;
-  /** No connection can be made here. */
-  agentError: WiceError | undefined;
-  noCommonAgent: boolean;
-  state: ConnectionState | undefined;
-  forged: boolean;
-  hasTurn: boolean;
-  serverError: ServerError | undefined;
-  /** How the latest session or attempt ended. */
-  ended: { readonly cause: EndCause | "expired"; readonly reason: string } | undefined;
+/** All that a verdict depends on. */
+export interface Circumstances {
+  readonly peering: Pick<Peering, "attempts" | "sessions">;
+  encounters(attempt: string): Encounters | undefined;
+  /** Why our key cannot be called now. */
+  readonly deaf: WiceError | undefined;
+  readonly hasTurn: boolean;
+  /** How the latest attempt ended, if there is none now. */
+  readonly last: Verdict | undefined;
+  /** Why the attempt before had no path to its instance: until more is known of this one, that is the best guess. */
+  readonly earlier: { readonly instance: Instance | undefined; readonly verdict: Verdict } | undefined;
 }
 
-export function createFacts(hasTurn: boolean): Facts {
-  return {
-    active: false,
-    connected: false,
-    wasConnected: false,
-    sentAtMs: undefined,
-    heardAtMs: undefined,
-    subscribers: undefined,
-    backendError: undefined,
-    agentError: undefined,
-    noCommonAgent: false,
-    state: undefined,
-    forged: false,
-    hasTurn,
-    serverError: undefined,
-    ended: undefined,
-  };
+/** Of all that goes on with a peer, the best; and the one thing that stands in its way most. */
+export function explain(now: Circumstances): Verdict {
+  const { attempts, sessions } = now.peering;
+  const session = sessions.find((each) => each.connected) ?? sessions[0];
+  if (session !== undefined) return explainSession(session, now);
+  const attempt = best(attempts);
+  if (attempt !== undefined) return explainAttempt(attempt, now);
+  if (now.last === undefined) return connecting("the first message is being prepared");
+  return { ...now.last, next: "wait: it is tried again in a moment" };
 }
 
-/** The one thing that stands in the way most. */
-export function explain(facts: Facts): Verdict {
-  const { ended, backendError, serverError } = facts;
-  if (facts.connected) return verdict("connected", "data can flow", "nothing");
-  if (!facts.active) return ended === undefined ? idle : overVerdict(ended);
-  if (facts.agentError !== undefined) {
-    return verdict("no-agent", `no connection can be made here: ${facts.agentError.message}`, "give the peer an agent");
-  }
-  if (facts.wasConnected) {
-    const relay = backendError === undefined ? "" : `; signaling is not there either: ${backendError.message}`;
-    return verdict(
-      "reconnecting",
-      `it was connected, and the path is lost${relay}`,
-      "wait: it is tried again until the session is closed; check the networks of both sides",
-    );
-  }
-  if (facts.heardAtMs === undefined) return silentVerdict(facts);
-  if (facts.noCommonAgent)
-    return verdict(
-      "no-common-agent",
-      "the two peers have no agent in common: one has WebRTC only, the other raw ICE only",
-      "give one of them the other's agent as well",
-    );
-  if (facts.forged)
-    return verdict(
-      "forged",
-      "whoever answered on the path does not have the certificate that the peer has named in its sealed message",
-      "somebody stands in between, or the peer is broken; try another network",
-    );
-  if (facts.state === "failed") {
-    if (serverError !== undefined && [401, 403, 438].includes(serverError.code)) return turnVerdict(serverError);
-    if (facts.hasTurn)
-      return verdict(
-        "no-path",
-        "no pair of addresses answered, not even through TURN",
-        "check that the TURN server relays",
-      );
-    return verdict(
-      "no-path",
-      "no pair of addresses answered, and no TURN server is configured",
-      "configure a TURN server: some NATs and firewalls let nothing else through",
-    );
-  }
-  if (serverError !== undefined && [401, 403, 438].includes(serverError.code)) return turnVerdict(serverError);
-  if (ended?.cause === "other-instance") return overVerdict(ended);
-  return verdict("connecting", "the peer has answered, and addresses are being tried", "wait a moment");
+export function explainSession(session: Held, now: Circumstances): Verdict {
+  if (session.connected) return connected;
+  const { peering } = now;
+  const attempt = attemptOf(peering, session) ?? best(peering.attempts.filter((each) => !isHeld(peering, each)));
+  return reconnecting(attempt === undefined ? undefined : signalingVerdict(attempt, now));
 }
 
-function silentVerdict({ backendError, sentAtMs, subscribers }: Facts): Verdict {
-  if (backendError !== undefined)
-    return verdict(
-      "relay-unreachable",
-      `signaling does not work: ${backendError.message}`,
-      "check the URL of the relay, and that it runs; it is tried again until then",
-    );
-  if (sentAtMs === undefined) return verdict("connecting", "the first message is being prepared", "wait a moment");
-  if (subscribers === 0)
-    return verdict(
-      "nobody-subscribed",
-      "nobody is subscribed at the relay with the peer's key",
-      "start the peer, and check that both use the same relay and the right key; it is tried again until then",
-    );
-  return verdict(
-    "not-heard",
-    "messages were sent, and the peer has not answered",
-    "check that the peer accepts our key; it may decline in silence",
-  );
+export function explainAttempt(attempt: Attempt, now: Circumstances): Verdict {
+  if (isConnected(attempt)) return connected;
+  const { failure, refusal, sent } = now.encounters(attempt.id) ?? nothing;
+  const isHeard = attempt.instance !== undefined;
+  if (failure !== undefined) return noAgent(failure);
+  if (attempt.noCommonAgent) return noCommonAgent;
+  // Who has answered, and gets on, needs no signaling at the moment.
+  const isUnderWay = attempt.confirmed && attempt.trouble === undefined;
+  const signaling = isUnderWay ? undefined : signalingVerdict(attempt, now);
+  if (signaling !== undefined) return signaling;
+  if (!isHeard)
+    return sent === undefined ? connecting("the relay is being reached, and the first message prepared") : notHeard;
+  const path = explainPath(attempt, now);
+  if (path !== undefined) return path;
+  if (refusal !== undefined) return agentFailed(refusal);
+  if (now.earlier?.instance === attempt.instance) return now.earlier.verdict;
+  return connecting("the peer was heard, and addresses are being tried");
 }
 
-function turnVerdict({ url, code }: ServerError): Verdict {
-  return verdict(
-    "turn-refused",
-    `the TURN server ${url} refused the credentials (${code})`,
-    "give it valid credentials",
-  );
+/** Why no path was found, if none was. */
+export function explainPath({ id, trouble }: Attempt, { encounters, hasTurn }: Circumstances): Verdict | undefined {
+  const { turnError, turnErrorBefore } = encounters(id) ?? nothing;
+  const error = turnError ?? turnErrorBefore;
+  if (trouble === "forged") return forged;
+  if (error !== undefined && isRefusal(error)) return turnRefused(error);
+  return trouble === undefined ? undefined : noPath(hasTurn, error);
 }
 
-function overVerdict({ cause, reason }: NonNullable<Facts["ended"]>): Verdict {
-  switch (cause) {
-    case "declined":
-      return verdict("declined", "the peer has declined", "ask the other side to accept our key");
-    case "other-instance":
-      return verdict(
-        "other-instance",
-        "the peer has taken another instance of our key: another tab or device",
-        "go on there, or connect from here",
-      );
-    case "closed-by-peer":
-      return verdict(
-        "closed-by-peer",
-        `the peer has closed the session (${reason})`,
-        "connect again if it should go on",
-      );
-    case "closed":
-      return verdict("closed", "the session was closed here", "connect again if it should go on");
-    case "lost":
-    case "expired":
-      return verdict("no-path", "the path was lost, and none was found for too long", "connect again");
-  }
+/** What is in the way of messages. */
+function signalingVerdict({ id }: Attempt, { encounters, deaf }: Circumstances): Verdict | undefined {
+  const { sendError, sent } = encounters(id) ?? nothing;
+  const error = sendError ?? deaf;
+  if (error !== undefined) return relayUnreachable(error);
+  return sent?.subscribers === 0 ? nobodySubscribed : undefined;
 }
 
-const idle: Verdict = /* @__PURE__ */ verdict("idle", "nothing is going on with this peer", "connect to it");
-
-function verdict(code: VerdictCode, text: string, next: string): Verdict {
-  return { code, text, next };
+/** One with the instance that has come farthest, later ones before earlier ones; of those with it, who knows it longest. */
+function best(attempts: readonly Attempt[]): Attempt | undefined {
+  const most = Math.max(...attempts.map(rank));
+  const equals = attempts.filter((attempt) => rank(attempt) === most).toSorted((a, b) => a.startedAtMs - b.startedAtMs);
+  const latest = equals.at(-1);
+  return equals.find(({ instance }) => instance === latest?.instance);
 }
+
+function rank(attempt: Attempt): number {
+  return isConnected(attempt) ? 3 : attempt.confirmed ? 2 : attempt.instance !== undefined ? 1 : 0;
+}
+
+/** As STUN and TURN define them (RFC 8489, section 14.8; RFC 8656, section 19). */
+export function isRefusal({ code }: ServerError): boolean {
+  return code === 401 || code === 403 || code === 438;
+}
+
+const nothing: Encounters = {
+  sent: undefined,
+  sendError: undefined,
+  failure: undefined,
+  refusal: undefined,
+  turnError: undefined,
+  turnErrorBefore: undefined,
+};

@@ -8,9 +8,9 @@ import type { CallOptions } from "../call-options.ts";
 import type { WiceError } from "../errors.ts";
 import type { PrivateKey } from "../private-key.ts";
 import type { PublicKey } from "../public-key.ts";
-import type { Verdict } from "./explain.ts";
 import type { Session } from "./session.ts";
 import type { TimelineEntry } from "./timeline.ts";
+import type { Verdict } from "./verdict.ts";
 
 export interface PeerOptions<Native = unknown> {
   readonly privateKey: PrivateKey;

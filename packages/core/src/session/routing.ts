@@ -7,6 +7,7 @@ import type { Instance } from "../backend/backend.ts";
 import { type Attempt, isConnected, localProgress } from "./attempt-state.ts";
 import { type Close, type CloseCause, type Description, isNewer } from "./description.ts";
 import { doubt, endHeld, isHeldBy, loseTo } from "./holding.ts";
+import { originOf } from "./origin.ts";
 import {
   begin,
   type EndCause,
@@ -36,10 +37,12 @@ export function takeMessage(scene: Scene, instance: Instance, description: Descr
   const known = draft.attempts.find((each) => each.instance === instance && each.remoteId === sessionId);
   const mayBind = named !== undefined && named !== known && isFree(draft, named, instance);
   if (known !== undefined && (known.confirmed || !mayBind)) {
-    run(scene, known.id, { type: "received", description });
+    // It is said again until it is taken, so that what costs a connection may wait.
+    if (!isAnew(known, description) || spend(scene)) run(scene, known.id, { type: "received", description });
     return;
   }
   if (mayBind) {
+    if (named.confirmed && !spend(scene)) return;
     // What we took its session for was a guess, and this is the peer's word.
     if (known !== undefined) endAttempt(scene, known.id, "expired");
     bind(scene, named.id, instance, description);
@@ -67,6 +70,12 @@ export function takeMessage(scene: Scene, instance: Instance, description: Descr
 function isFree(peering: Pick<Peering, "sessions">, attempt: Attempt, instance: Instance): boolean {
   if (!attempt.confirmed) return true;
   return attempt.instance === instance && !isHeld(peering, attempt) && !isConnected(attempt);
+}
+
+/** The description is of another connection of the peer's, so that ours has to be replaced. */
+function isAnew({ remote }: Attempt, { kind, sdp }: Description): boolean {
+  if (remote === undefined || remote.kind === "hello" || kind === "hello") return false;
+  return originOf(remote.sdp) !== originOf(sdp);
 }
 
 function bind(scene: Scene, id: string, instance: Instance, description: Description): void {

@@ -8,16 +8,20 @@ import type { KeyPair } from "../private-key.ts";
 import type { Role } from "../role.ts";
 import type { Attempt, AttemptEffect, AttemptEvent } from "./attempt-state.ts";
 import { type Description, writeDescription } from "./description.ts";
-import type { Facts } from "./explain.ts";
+import { type Encounters, isRefusal } from "./explain.ts";
 import type { InBandSeal } from "./in-band-seal.ts";
 import { connectAgent, type LiveConnection } from "./live-connection.ts";
 import type { Partings } from "./partings.ts";
-import type { TimelineEvent } from "./timeline.ts";
+import { describeInWords, type TimelineEvent } from "./timeline.ts";
 
 export interface AttemptRunner {
   run(attempt: Attempt, effect: AttemptEffect): void;
   /** The connection that an attempt has now. */
   live(attempt: string): LiveConnection | undefined;
+  /** For `explain`. */
+  encounters(attempt: string): Encounters | undefined;
+  /** The backend tries again to hand a message over. */
+  onRetrying(error: WiceError): void;
   /** The attempt is over. */
   forget(attempt: string): void;
   /** Says an end to an instance. `until` it was delivered, or only as well as it goes. */
@@ -31,12 +35,10 @@ export interface AttemptRunnerDependencies {
   readonly agents: readonly Agent[];
   readonly clock: Clock;
   readonly seal: InBandSeal;
-  readonly facts: Facts;
   readonly partings: Partings;
   /** Resolves when what the peer answers will be heard. */
   listening(): Promise<void>;
   note(event: TimelineEvent, text: string): void;
-  onBackendError(error: WiceError): void;
   /** What comes of it. */
   tell(attempt: string, event: AttemptEvent): void;
   onInBand(attempt: string, description: Description): void;
@@ -46,20 +48,21 @@ export interface AttemptRunnerDependencies {
   onResume(attempt: string, messages: number): void;
 }
 
-interface Running {
+interface Running extends Mutable<Encounters> {
   /** The number of its connection, and the connection unless it could not be made. */
   number: number;
   live: LiveConnection | undefined;
-  failure: WiceError | undefined;
   /** The message that is under way. */
   publishing: AbortController | undefined;
 }
+
+type Mutable<T> = { -readonly [K in keyof T]: T[K] };
 
 /** How long a peer is told of an end that it does not confirm. */
 const farewellMs = 5_000;
 
 export function createAttemptRunner(dependencies: AttemptRunnerDependencies): AttemptRunner {
-  const { pair, role, backend, agents, clock, seal, facts, partings, note, onBackendError, tell } = dependencies;
+  const { pair, role, backend, agents, clock, seal, partings, note, tell } = dependencies;
   const running = new Map<string, Running>();
 
   const open = (id: string, run: Running, number: number, name: Agent["name"]): void => {
@@ -67,6 +70,7 @@ export function createAttemptRunner(dependencies: AttemptRunnerDependencies): At
     if (agent === undefined) return;
     run.number = number;
     run.failure = undefined;
+    startLooking(run);
     // One that was replaced lives on for a moment, and even may find a path then.
     const isInUse = (): boolean => running.get(id)?.number === number;
     try {
@@ -79,7 +83,7 @@ export function createAttemptRunner(dependencies: AttemptRunnerDependencies): At
           onState(state, failure) {
             if (!isInUse()) return;
             const forged = isWiceError(failure, "forged");
-            facts.forged = forged;
+            if (state === "failed" || state === "connected") run.turnErrorBefore = undefined;
             if (state === "connected") dependencies.onConnected(id, live);
             note("connection", `the path is ${state}${failure === undefined ? "" : `: ${failure.message}`}`);
             tell(id, { type: "state", connection: number, state, forged });
@@ -88,7 +92,9 @@ export function createAttemptRunner(dependencies: AttemptRunnerDependencies): At
           onChannel(channel) {
             if (isInUse()) dependencies.onChannel(id, channel);
           },
-          onServerError: noteServer,
+          onServerError(error) {
+            if (isInUse()) meetServer(run, error);
+          },
           onEnvelope(bytes) {
             const description = seal.open(bytes);
             if (description !== undefined) dependencies.onInBand(id, description);
@@ -103,11 +109,10 @@ export function createAttemptRunner(dependencies: AttemptRunnerDependencies): At
         clock,
       );
       run.live = live;
-      facts.agentError = undefined;
+      note("connection", `number ${number} is made, by ${name}`);
     } catch (error) {
       run.live = undefined;
       run.failure = asWiceError(error, "the agent");
-      facts.agentError = run.failure;
       note("connection", `no connection can be made: ${run.failure.message}`);
     }
   };
@@ -117,30 +122,45 @@ export function createAttemptRunner(dependencies: AttemptRunnerDependencies): At
     run.live = undefined;
     run.number = 0;
   };
-  const noteServer = (error: ServerError): void => {
-    facts.serverError = error;
+  const meetServer = (run: Running, error: ServerError): void => {
+    // That one cannot be reached is often so on one of several networks; that it refuses is certain.
+    const isTurn = /^turns?:/.test(error.url);
+    if (isRefusal(error) || (isTurn && run.turnError === undefined)) run.turnError = error;
     note("server", `${error.url}: ${error.text} (${error.code})`);
   };
 
   const operate = async (
     id: string,
-    { live, number, failure }: Running,
+    run: Running,
     call: (connection: AgentConnection) => Promise<AgentDescription | undefined>,
   ): Promise<void> => {
+    const { live, number, failure } = run;
     try {
       if (live === undefined) throw failure ?? new WiceError("closed", "there is no connection");
       const { connection } = live;
       const description = await call(connection);
+      run.refusal = undefined;
       tell(id, { type: "made", connection: number, canRestart: connection.canRestart });
       if (description === undefined) tell(id, { type: "accepted", connection: number });
       else tell(id, { type: "described", connection: number, description });
     } catch (error) {
-      const { code, message } = asWiceError(error, "the agent");
+      const refusal = asWiceError(error, "the agent");
+      const { code, message } = refusal;
+      // Nobody waits for what a connection was doing that is not there any more.
+      if (code !== "closed") run.refusal = refusal;
       note("connection", `the agent could not go on: ${message}`);
       tell(id, { type: "refused", connection: number, code });
     }
   };
 
+  const startLooking = (run: Running): void => {
+    run.turnErrorBefore = run.turnError;
+    run.turnError = undefined;
+  };
+  const restart = (run: Running): void => {
+    startLooking(run);
+    note("connection", `number ${run.number} looks for another path`);
+  };
   const send = (attempt: Attempt, run: Running, description: Description, again: boolean): void => {
     const message = { session: writeDescription(description) };
     const sealed = run.live === undefined ? undefined : seal.seal(message);
@@ -150,13 +170,13 @@ export function createAttemptRunner(dependencies: AttemptRunnerDependencies): At
       part(attempt.instance, description, isInBand ? "accepted" : "delivered");
       return;
     }
-    if (isInBand) note("sent", `${description.kind} ${description.epoch}, in-band`);
+    if (isInBand) note("sent", `${describeInWords(description)}, in-band`);
     if (!isInBand || again) void publish(attempt, run, description, message);
   };
   const publish = async (
     { instance }: Attempt,
     run: Running,
-    { kind, epoch, candidates }: Description,
+    description: Description,
     message: Parameters<Backend["publish"]>[1],
   ): Promise<void> => {
     stopPublishing(run);
@@ -166,14 +186,19 @@ export function createAttemptRunner(dependencies: AttemptRunnerDependencies): At
       await dependencies.listening();
       signal.throwIfAborted();
       const { subscribers } = await backend.publish(pair, message, { signal, recipientInstance: instance });
-      facts.sentAtMs = clock.now();
-      facts.subscribers = subscribers;
-      facts.backendError = undefined;
+      run.sent = { subscribers };
+      run.sendError = undefined;
       const to = subscribers === 0 ? "; nobody is subscribed" : "";
-      note("sent", `${kind} ${epoch} with ${candidates.length} candidates${to}`);
+      note("sent", `${describeInWords(description)}${to}`);
     } catch (error) {
-      if (!signal.aborted) onBackendError(asWiceError(error, "the backend"));
+      if (!signal.aborted) fail(run, asWiceError(error, "the backend"));
+    } finally {
+      if (!signal.aborted) run.publishing = undefined;
     }
+  };
+  const fail = (run: Running, error: WiceError): void => {
+    if (run.sendError?.message !== error.message) note("backend", error.message);
+    run.sendError = error;
   };
   const stopPublishing = ({ publishing }: Running): void => publishing?.abort(new WiceError("closed", "there is news"));
 
@@ -187,6 +212,10 @@ export function createAttemptRunner(dependencies: AttemptRunnerDependencies): At
   return {
     part,
     live: (attempt) => running.get(attempt)?.live,
+    encounters: (attempt) => running.get(attempt),
+    onRetrying(error) {
+      for (const run of running.values()) if (run.publishing !== undefined) fail(run, error);
+    },
     forget(attempt) {
       const run = running.get(attempt);
       if (run !== undefined) stopPublishing(run);
@@ -194,7 +223,7 @@ export function createAttemptRunner(dependencies: AttemptRunnerDependencies): At
     },
     run(attempt, effect) {
       const { id } = attempt;
-      const run = running.get(id) ?? { number: 0, live: undefined, failure: undefined, publishing: undefined };
+      const run = running.get(id) ?? { ...fresh };
       running.set(id, run);
       switch (effect.type) {
         case "send":
@@ -213,6 +242,7 @@ export function createAttemptRunner(dependencies: AttemptRunnerDependencies): At
           run.live?.connection.endCandidates();
           return;
         case "offer":
+          if (effect.restart) restart(run);
           void operate(id, run, (connection) => connection.offer({ restart: effect.restart }));
           return;
         case "answer":
@@ -224,3 +254,15 @@ export function createAttemptRunner(dependencies: AttemptRunnerDependencies): At
     },
   };
 }
+
+const fresh: Running = {
+  number: 0,
+  live: undefined,
+  publishing: undefined,
+  sent: undefined,
+  sendError: undefined,
+  failure: undefined,
+  refusal: undefined,
+  turnError: undefined,
+  turnErrorBefore: undefined,
+};

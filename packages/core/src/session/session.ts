@@ -5,9 +5,9 @@ import type { Instance } from "../backend/backend.ts";
 import type { PublicKey } from "../public-key.ts";
 import type { Role } from "../role.ts";
 import type { Channel } from "./channel.ts";
-import type { Verdict } from "./explain.ts";
 import type { EndCause } from "./peering-state.ts";
 import type { TimelineEntry } from "./timeline.ts";
+import type { Verdict } from "./verdict.ts";
 
 /**
  * A session is a channel itself: `send`, iterate, or use `readable` and `writable`. Messages arrive in order, each once,
@@ -34,9 +34,9 @@ export interface Session<Native = unknown> extends Omit<Channel, "label" | "clos
   readonly channels: AsyncIterable<Channel>;
   /** What happens from now on. Of those that are not read, the latest 64 are kept. */
   status(): AsyncIterable<SessionStatus>;
-  /** What has happened: the latest 256 events. */
+  /** What has happened with this peer, in order, until the end of the session: the latest 256 entries. */
   timeline(): readonly TimelineEntry[];
-  /** Why it is as it is, and what to do. */
+  /** Why it is as it is, and what to do. After its end: how it ended. */
   explain(): Verdict;
   /** Looks for another path, as after a change of network. */
   restart(): void;

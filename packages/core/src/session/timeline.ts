@@ -1,7 +1,12 @@
-/** What has happened to a session, in order, for those who want to know why it is not connected. */
+/** What has happened between two peers, in order, for those who want to know why they are not connected. */
+
+import type { Candidate } from "../agent/candidate.ts";
+import type { Description } from "./description.ts";
 
 /** Of more, the oldest are dropped. */
 const limit = 256;
+/** Servers have a say in some texts. */
+const maxTextLength = 400;
 
 export interface TimelineEntry {
   /** When, by the peer's clock, in milliseconds. */
@@ -9,20 +14,22 @@ export interface TimelineEntry {
   readonly event: TimelineEvent;
   /** In words; holds no key, credential or content. */
   readonly text: string;
+  /** How often it happened in a row, if more than once, and when for the last time. */
+  readonly times?: number;
+  readonly lastAtMs?: number;
 }
 
 export type TimelineEvent =
+  /** The application waits for a session, or does not any more. */
+  | "wanted"
   /** A message of ours has left, over the backend or in-band. */
   | "sent"
   /** A message of the peer's came. */
   | "heard"
-  /** The backend could not take a message, or has lost its subscription; it tries again. */
+  /** The backend could not take a message, or has lost its subscription, and tries again; or it works again. */
   | "backend"
-  /** A connection was made, or given up. */
+  /** A connection was made, has changed its state, or could not go on. */
   | "connection"
-  | "offer"
-  | "answer"
-  | "candidate"
   /** A STUN or TURN server does not do what it should. */
   | "server"
   | "connected"
@@ -33,17 +40,34 @@ export type TimelineEvent =
   | "ended";
 
 export interface Timeline {
-  add(entry: TimelineEntry): void;
+  /** Returns the entry as it is kept. What only repeats the one before is counted there. */
+  add(entry: TimelineEntry): TimelineEntry;
   entries(): readonly TimelineEntry[];
 }
 
 export function createTimeline(): Timeline {
   const entries: TimelineEntry[] = [];
   return {
-    add(entry) {
-      entries.push(entry);
-      if (entries.length > limit) entries.shift();
+    add({ text, ...given }) {
+      const entry = { ...given, text: text.slice(0, maxTextLength) };
+      const last = entries.at(-1);
+      if (last?.event === entry.event && last.text === entry.text) {
+        entries[entries.length - 1] = { ...last, times: (last.times ?? 1) + 1, lastAtMs: entry.atMs };
+      } else {
+        entries.push(entry);
+        if (entries.length > limit) entries.shift();
+      }
+      return entry;
     },
     entries: () => [...entries],
   };
+}
+
+/** A description in a few words, without what it holds. */
+export function describeInWords({ kind, epoch, candidates, close }: Description): string {
+  if (close !== undefined) return `an end (${close.cause})`;
+  if (candidates.length === 0) return `${kind} ${epoch} without candidates`;
+  const types = new Map<Candidate["type"], number>();
+  for (const { type } of candidates) types.set(type, (types.get(type) ?? 0) + 1);
+  return `${kind} ${epoch} with candidates: ${[...types].map(([type, count]) => `${count} ${type}`).join(", ")}`;
 }

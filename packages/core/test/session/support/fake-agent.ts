@@ -64,7 +64,7 @@ export interface FakeConnection {
   disconnect(): void;
   needNegotiation(): void;
   /** A server does not do what it should. */
-  refuseServer(code: number): void;
+  refuseServer(code: number, text?: string): void;
 }
 
 export function createFakeNetwork(clock: Clock): FakeNetwork {
@@ -226,7 +226,7 @@ function createFakeConnection(
       paths.review();
     },
     needNegotiation: () => events.onNegotiationNeeded(),
-    refuseServer: (code) => events.onServerError({ url: "turn:turn.example", code, text: "refused" }),
+    refuseServer: (code, text = "refused") => events.onServerError({ url: "turn:turn.example", code, text }),
   };
   const connection: AgentConnection<FakeConnection> = {
     get state() {

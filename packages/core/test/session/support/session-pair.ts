@@ -3,9 +3,9 @@
 import type { Clock, Session, SessionEnd } from "@wice/core";
 import { generatePrivateKey } from "@wice/core";
 import { createSession, type OwnedSession } from "../../../src/session/create-session.ts";
-import { createFacts } from "../../../src/session/explain.ts";
 import { connectAgent, type LiveConnection } from "../../../src/session/live-connection.ts";
 import { createTimeline } from "../../../src/session/timeline.ts";
+import { connected } from "../../../src/session/verdict.ts";
 import { createFakeNetwork, type FakeAgent, type FakeAgentOptions } from "./fake-agent.ts";
 
 export interface SessionPair {
@@ -62,7 +62,8 @@ export function createSessionPair(clock: Clock, options: FakeAgentOptions = {}):
 
   const hold = (side: Side, live: LiveConnection, index: 0 | 1): void => {
     side.owned = createSession(live, "ab".repeat(16), {
-      ...{ remote: key, role: roles[index], agent: "rtc", clock, facts: createFacts(true), timeline: createTimeline() },
+      ...{ remote: key, role: roles[index], agent: "rtc", clock, timeline: createTimeline().entries },
+      explain: () => connected,
       async close(reason) {
         side.closes.push(reason);
         side.end({ cause: "closed", reason });
