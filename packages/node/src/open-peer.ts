@@ -8,13 +8,22 @@ import {
   type PeerConnectionLike,
   type PeerOptions,
   type PrivateKey,
+  type RtcOptions,
 } from "@wice/core";
+import { grpcSchemes } from "./grpc/endpoint.ts";
 import { type OpenBackendOptions, openBackend } from "./open-backend.ts";
 import { relayIceServers } from "./relay-ice-servers.ts";
 import { nodeRtc } from "./rtc-agent.ts";
 
-export interface OpenPeerOptions extends OpenBackendOptions, Pick<PeerOptions, "accept"> {
-  /** Default: WebRTC by `node-datachannel`, with the STUN and TURN servers that the relay names. */
+export interface OpenPeerOptions
+  extends OpenBackendOptions,
+    Pick<PeerOptions, "accept" | "reconnectMs" | "reconnectIncomingMs" | "maxPeers"> {
+  /**
+   * STUN and TURN servers, or who knows them. Default: those that the relay names. Without any, peers find each other within
+   * a network, and wherever addresses are public.
+   */
+  readonly iceServers?: RtcOptions["iceServers"];
+  /** In place of WebRTC by `node-datachannel`. `iceServers` has no meaning then. */
   readonly agents?: readonly Agent<PeerConnectionLike>[] | undefined;
 }
 
@@ -37,14 +46,15 @@ export interface OpenPeer {
  * ```
  */
 export async function openPeer(options: OpenPeerOptions): Promise<OpenPeer> {
+  const { relay, grpc, accept, reconnectMs, reconnectIncomingMs, maxPeers } = options;
   const { privateKey, backend } = await openBackend(options);
+  const named = (): RtcOptions["iceServers"] =>
+    hasRegistry(relay) ? relayIceServers({ relay, publicKey: privateKey.publicKey, ca: grpc?.ca }) : [];
   try {
-    const agents = options.agents ?? [
-      await nodeRtc({
-        iceServers: relayIceServers({ relay: options.relay, publicKey: privateKey.publicKey, ca: options.grpc?.ca }),
-      }),
-    ];
-    const peer = createPeer({ privateKey, backend, agents, accept: options.accept });
+    const agents = options.agents ?? [await nodeRtc({ iceServers: options.iceServers ?? named() })];
+    const peer = createPeer({
+      ...{ privateKey, backend, agents, accept, reconnectMs, reconnectIncomingMs, maxPeers },
+    });
     return {
       ...{ privateKey, backend, peer },
       async close() {
@@ -56,4 +66,9 @@ export async function openPeer(options: OpenPeerOptions): Promise<OpenPeer> {
     await backend.close();
     throw error;
   }
+}
+
+function hasRegistry(relay: string | URL): boolean {
+  const [scheme = ""] = String(relay).toLowerCase().split(":", 1);
+  return grpcSchemes.some((each) => each === scheme);
 }
