@@ -1,22 +1,28 @@
-/** The programs with sessions of @wice/web's README, as they stand there, in pages. */
+/** The programs with sessions of the READMEs, as they stand there, in pages. */
 
 import { mkdir, mkdtemp, rm, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { pathToFileURL } from "node:url";
 import { createRelay } from "@wice/node/relay";
 import type { BrowserContext } from "playwright-core";
-import { expect } from "vitest";
+import { describe, expect } from "vitest";
 import { readSnippets, root } from "../docs/snippets.ts";
 import { servePage } from "../kit/page-site.ts";
 import { openTestPage, type TestPage } from "../kit/test-page.ts";
 import { test } from "./browser-test.ts";
 
+const readmes = ["README.md", "packages/web/README.md"];
+
 /** A site whose page runs the README's program with `openPeer` that has this in it. */
-async function serveProgram(part: string, replacement: string): Promise<AsyncDisposable & { readonly url: string }> {
-  const found = readSnippets("packages/web/README.md").find(
-    ({ code }) => /openPeer\(/.test(code) && code.includes(part),
+async function serveProgram(
+  readme: string,
+  part: string,
+  replacement: string,
+): Promise<AsyncDisposable & { readonly url: string }> {
+  const found = readSnippets(readme).find(
+    ({ code }) => code.includes("@wice/web") && /openPeer\(/.test(code) && code.includes(part),
   );
-  if (found === undefined) throw new Error(`the README has no program with openPeer and ${part}`);
+  if (found === undefined) throw new Error(`${readme} has no program with openPeer and ${part}`);
   // Inside the workspace, so that it finds the packages as a user's program does.
   const parent = join(root, ".cache");
   await mkdir(parent, { recursive: true });
@@ -48,19 +54,21 @@ async function meet(url: string, contexts: readonly [BrowserContext, BrowserCont
   await shown(called, heard);
 }
 
-test("two browsers talk by the README's program, the second opened with the key that the first shows", async ({
-  browser: { chromium },
-}) => {
-  await using relay = await createRelay();
-  await using site = await serveProgram("http://127.0.0.1:8080", relay.url);
-  const contexts = [await chromium.browser.newContext(), await chromium.browser.newContext()] as const;
-  await meet(site.url, contexts, /hear (hello)/);
-  for (const context of contexts) await context.close();
-});
+describe.each(readmes)("%s", (readme) => {
+  test("two browsers talk by its program, the second opened with the key that the first shows", async ({
+    browser: { chromium },
+  }) => {
+    await using relay = await createRelay();
+    await using site = await serveProgram(readme, "http://127.0.0.1:8080", relay.url);
+    const contexts = [await chromium.browser.newContext(), await chromium.browser.newContext()] as const;
+    await meet(site.url, contexts, /hear (hello)/);
+    for (const context of contexts) await context.close();
+  });
 
-test("two tabs talk by the README's program, with no relay at all", async ({ browser: { chromium } }) => {
-  await using site = await serveProgram("broadcast:chess", "broadcast:chess");
-  const context = await chromium.browser.newContext();
-  await meet(site.url, [context, context], /hear (e2 e4)/);
-  await context.close();
+  test("two tabs talk by its program, with no relay at all", async ({ browser: { chromium } }) => {
+    await using site = await serveProgram(readme, "broadcast:chess", "broadcast:chess");
+    const context = await chromium.browser.newContext();
+    await meet(site.url, [context, context], /hear (e2 e4)/);
+    await context.close();
+  });
 });

@@ -1,15 +1,26 @@
-import { execFile } from "node:child_process";
+import { execFile, spawn } from "node:child_process";
+import { once } from "node:events";
 import { existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { createServer } from "node:net";
 import { dirname, join } from "node:path";
+import { createInterface } from "node:readline";
 import { promisify } from "node:util";
+import { createRelay } from "@wice/node/relay";
 import { afterAll, describe, expect, test } from "vitest";
 import { readSnippets, root, type Snippet } from "./snippets.ts";
 
 const run = promisify(execFile);
 const pages = ["README.md", "packages/core/README.md", "packages/node/README.md", "packages/web/README.md"];
-/** Their programs run in pages: test/packaging and test/browser see to them. */
-const forBrowsers = ["packages/web/README.md"];
+
+/** Programs that run in pages: test/packaging and test/browser see to them. */
+function isForBrowsers(page: string, code: string): boolean {
+  return page === "packages/web/README.md" || code.includes("@wice/web");
+}
+
+/** Programs that belong together begin with the names of their files. */
+function nameOf(code: string): string | undefined {
+  return /^\/\/ (\w+\.ts)\n/.exec(code)?.[1];
+}
 
 // Inside the workspace, so that a snippet finds the packages as a user's program does.
 const parent = join(root, ".cache");
@@ -48,7 +59,8 @@ for (const page of pages) {
   describe(page, () => {
     const snippets = readSnippets(page);
 
-    test.each(snippets.filter(({ language }) => language === "ts" && !forBrowsers.includes(page)))(
+    const programs = snippets.filter(({ language, code }) => language === "ts" && !isForBrowsers(page, code));
+    test.each(programs.filter(({ code }) => nameOf(code) === undefined))(
       "the program at line $line runs",
       async (snippet) => {
         const output = await runScript(snippet);
@@ -70,6 +82,31 @@ for (const page of pages) {
     });
   });
 }
+
+test("README's two programs talk, each a process of its own", async () => {
+  const files = new Map(
+    readSnippets("README.md").flatMap(({ code }) => {
+      const name = nameOf(code);
+      return name === undefined ? [] : [[name, code] as const];
+    }),
+  );
+  expect([...files.keys()]).toEqual(["answer.ts", "call.ts"]);
+  const cwd = mkdtempSync(join(folder, "two-"));
+  for (const [name, code] of files) writeFileSync(join(cwd, name), code);
+  await using relay = await createRelay();
+  const options = { cwd, env: { ...process.env, RELAY: relay.url } };
+  const node = [process.execPath, "--conditions=@wice/source"] as const;
+  const answering = spawn(node[0], [node[1], "answer.ts"], { ...options, stdio: ["ignore", "pipe", "inherit"] });
+  try {
+    const [line] = (await once(createInterface(answering.stdout), "line")) as [string];
+    const [, program, key] = line.split(" ") as [string, string, string];
+    const { stdout } = await run(node[0], [node[1], program, key], { ...options, timeout: 30_000 });
+    expect(stdout).toBe("hello\n");
+  } finally {
+    answering.kill();
+    await once(answering, "exit");
+  }
+});
 
 test("README's lines for testing and starting are the scripts that exist", () => {
   const { scripts } = JSON.parse(readFileSync(join(root, "package.json"), "utf8"));
