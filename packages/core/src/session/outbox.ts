@@ -100,8 +100,8 @@ export function createOutbox({ reliable, clock, onFailure }: OutboxOptions): Out
   };
   const noteSent = (bytes: Uint8Array): void => {
     if (isNewDue()) {
-      sentMessages += 1;
       if (reliable) {
+        sentMessages += 1;
         sentCost += costOf(bytes);
         underWay.push(bytes);
       }
