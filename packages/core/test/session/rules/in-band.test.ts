@@ -1,7 +1,9 @@
 /** DESIGN 6, "In-band". */
 
-import { type AgentConnection, decodeEnvelope, decodeMessage, open } from "@wice/core";
+import { create } from "@bufbuild/protobuf";
+import { type AgentConnection, decodeEnvelope, decodeMessage, encodeEnvelope, encodeMessage, open } from "@wice/core";
 import { describe, expect, test } from "vitest";
+import { SessionDescription_CloseSchema } from "../../../src/gen/wice/v1/message_pb.ts";
 import { decodeControl, encodeControl } from "../../../src/session/control.ts";
 import { type ActorOptions, createStage, everybody, listenTo, makeKeys, text } from "../support/stage.ts";
 import { changeConnections } from "../support/unruly-agent.ts";
@@ -83,6 +85,27 @@ describe.each(roles)("we are the %s one", (role) => {
     for (const envelope of tap.envelopes) tap.connections[0]?.control.handlers.onMessage?.(encodeControl({ envelope }));
     await stage.clock.advance(5_000);
     expect([session.state, they.incoming[0]?.state]).toEqual(["connected", "connected"]);
+    await stage.end();
+  });
+
+  test("an end that is not sealed is not heard, though all else in it is right", async () => {
+    const [ours, theirs] = [tapped(), tapped()];
+    const stage = createStage(keys);
+    const we = stage.start(role, ours);
+    const they = stage.start(other[role], { ...everybody, ...theirs });
+    const session = await stage.clock.runUntil(we.call(they));
+    await stage.clock.advance(1_000);
+    they.agent.connections[0]?.needNegotiation();
+    await stage.clock.advance(1_000);
+    const said = decodeEnvelope(theirs.envelopes.at(-1) ?? new Uint8Array());
+    const message = decodeMessage(await open(we.key, said));
+    if (message.session === undefined) throw new Error("nothing was said in-band");
+    const close = create(SessionDescription_CloseSchema, { reason: "not me" });
+    const body = encodeMessage({ ...message, session: { ...message.session, close } });
+    const envelope = encodeEnvelope({ ...said, body });
+    for (const { control } of ours.connections) control.handlers.onMessage?.(encodeControl({ envelope }));
+    await stage.clock.advance(5_000);
+    expect(session.state).toBe("connected");
     await stage.end();
   });
 

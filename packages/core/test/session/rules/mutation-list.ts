@@ -24,8 +24,8 @@ export const mutations: readonly Mutation[] = [
   one(
     "a message holds the whole description: all candidates",
     "synchronisation.ts",
-    "candidates, candidatesComplete, agents, close },",
-    "candidates: candidates.slice(-1), candidatesComplete, agents, close },",
+    "candidateCount: candidates.length,",
+    "candidates: candidates.slice(-1), candidateCount: candidates.length,",
   ),
   one(
     "a message holds what the sender has of the other's",
@@ -89,8 +89,8 @@ export const mutations: readonly Mutation[] = [
   one(
     "a session moves when the old path is dead",
     "holding.ts",
-    "else move(scene, old.session, attempt);",
-    "else establish(scene, attempt);",
+    "if (old !== undefined) move(scene, old.session, attempt);",
+    "if (old !== undefined && agent !== undefined) establish(scene, attempt, agent);",
   ),
   one(
     "others that answered a call are told that another one was taken",
@@ -301,8 +301,8 @@ export const mutations: readonly Mutation[] = [
   one(
     "the description lists all agents",
     "synchronisation.ts",
-    "candidates, candidatesComplete, agents, close },",
-    "candidates, candidatesComplete, agents: agents.slice(0, 1), close },",
+    "candidateCount: candidates.length,",
+    "agents: agents.slice(0, 1), candidateCount: candidates.length,",
   ),
   one(
     "the controlling peer's first common agent is used",

@@ -87,6 +87,8 @@ describe.each(roles)("the %s one has the trouble", (role) => {
       await stage.clock.advance(20_000);
       expect(we.sessions).toEqual([session]);
       expect(session.state).toBe("connected");
+      // It is not asked for what it cannot do.
+      if (ours === cannot) expect(first?.calls).not.toContain("restart");
       expect(seen).toContain("connection");
       expect(seen).not.toContain("moved");
       expect(session.connection).not.toBe(first);

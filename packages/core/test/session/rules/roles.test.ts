@@ -131,6 +131,24 @@ describe("epochs", () => {
     expect(doings(machine.hear({ ...late, epoch: 2 }))).toContain("accept");
   });
 
+  test("a new offer is later than one of the peer's that we could not take", () => {
+    const { machine, ours } = connected("controlling");
+    const at = { sessionId: sessionId(1), kind: "offer", epoch: 7, ufrag: "new1" } as const;
+    machine.hear(describes({ ...at, received: echoOf(machine, ours) }));
+    machine.tell(ours, { type: "refused", connection: 1, code: "invalid-message" });
+    machine.tell(ours, { type: "negotiation-needed", connection: 1 });
+    expect(operation(machine)).toMatchObject({ type: "offer", epoch: 8 });
+  });
+
+  test("a description of an epoch that is past does not take the place of a later one", () => {
+    const { machine, ours } = connected("controlling");
+    const at = { sessionId: sessionId(1), kind: "offer", ufrag: "new1", received: echoOf(machine, ours) } as const;
+    machine.hear(describes({ ...at, epoch: 7 }));
+    machine.tell(ours, { type: "described", connection: 1, description: made("again") });
+    machine.hear(describes({ ...at, epoch: 3 }));
+    expect(machine.peering.attempts[0]?.remote).toMatchObject({ epoch: 7 });
+  });
+
   test("an offer of an epoch that is past is not answered", () => {
     const { machine, ours } = connected("controlling");
     const received = echoOf(machine, ours);
@@ -189,6 +207,15 @@ describe("candidates", () => {
     const fed = effects.flatMap((each) => (each.type === "attempt" ? [each.effect] : []));
     expect(fed).toContainEqual({ type: "candidates", connection: 1, candidates: [1, 2, 3].map(candidate) });
     expect(fed).toContainEqual({ type: "candidates-complete", connection: 1 });
+  });
+
+  test("of an offer that gives way to ours are not given to the connection", () => {
+    const machine = createMachine({ role: "controlling" });
+    machine.take({ type: "want", wanted: true });
+    const id = machine.peering.attempts[0]?.id ?? "";
+    machine.tell(id, { type: "described", connection: 1, description: made("ours") });
+    const theirs = describes({ sessionId: sessionId(1), kind: "offer", candidates: [candidate(1)] });
+    expect(doings(machine.hear({ ...theirs, received: echoOf(machine, id) }))).not.toContain("candidates");
   });
 
   test("of the epoch before are not given to a connection that has restarted", () => {

@@ -42,6 +42,20 @@ describe.each(roles)("we are the %s one", (role) => {
     await stage.end();
   });
 
+  test("so does another instance of a key that we call, while the one that answered finds no path", async () => {
+    const stage = createStage(keys);
+    const we = stage.start(role);
+    const walled = stage.start(other[role], { peer: { accept: () => true }, agent: { blocked: true } });
+    const call = we.call(walled);
+    await stage.clock.advance(1_000);
+    const further = stage.start(other[role]);
+    const theirs = await stage.clock.runUntil(further.call(we));
+    expect(theirs.state).toBe("connected");
+    expect(stage.clock.now()).toBeLessThan(2_000);
+    expect((await stage.clock.runUntil(call)).instance).toBe(further.backend.instance);
+    await stage.end();
+  });
+
   test("who is accepted comes in, and accept is asked about its key", async () => {
     const stage = createStage(keys);
     const asked: string[] = [];
