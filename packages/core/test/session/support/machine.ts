@@ -67,9 +67,13 @@ export function createMachine({ answersProbes = false, ...options }: MachineOpti
     pass(ms) {
       const untilMs = nowMs + ms;
       const effects: PeeringEffect[] = [];
+      let ticks = 0;
       for (;;) {
         const dueMs = Math.max(nowMs, peeringDeadline(peering, context));
         if (dueMs > untilMs) break;
+        // What is done must not be due any more.
+        ticks = dueMs > nowMs ? 0 : ticks + 1;
+        if (ticks > 100) throw new Error(`a tick at ${nowMs} ms is due for ever`);
         nowMs = dueMs;
         effects.push(...take({ type: "tick" }));
       }
