@@ -81,6 +81,25 @@ describe.each(roles)("the caller is the %s one", (role) => {
     expect(await stage.end()).toEqual({ connections: 0, timers: 0 });
   });
 
+  test("nor one with another instance, which came in because we called", async () => {
+    const stage = createStage(keys);
+    const we = stage.start(role, { agent: { blocked: true } });
+    const first = stage.start(other[role], everybody);
+    const stop = new AbortController();
+    we.call(first, { signal: stop.signal }).catch(() => {});
+    await stage.clock.advance(500);
+    stage
+      .start(other[role])
+      .call(we)
+      .catch(() => {});
+    await stage.clock.advance(500);
+    expect(we.agent.open).toBe(2);
+    stop.abort();
+    await stage.clock.advance(1_000);
+    expect(we.agent.open).toBe(0);
+    await stage.end();
+  });
+
   test("an application that closes with the reason `declined` has closed, and nothing more", async () => {
     const stage = createStage(keys);
     const [caller, called] = [stage.start(role, everybody), stage.start(other[role], everybody)];
@@ -95,23 +114,24 @@ describe.each(roles)("the caller is the %s one", (role) => {
 
 test("an old verdict about a path does not move a session: it is asked anew", () => {
   const machine = createMachine({ role: "controlled" });
-  const first = meetCaller(machine);
-  // A newcomer made us ask, and nobody answered; then the path came to life again.
+  const { ours, theirs } = meetCaller(machine);
+  machine.tell(ours, { type: "made", connection: 1, canRestart: true });
+  machine.pass(1_000);
+  // A newcomer makes us ask, nobody answers in time, and ICE is restarted; then the path is as good as before.
   machine.hear(describes({ sessionId: sessionId(2) }), { instance: instances[1] });
   machine.pass(3_000);
-  const attempt = machine.peering.attempts.find(({ id }) => id === first.ours);
-  machine.tell(first.ours, {
-    type: "state",
-    connection: attempt?.connection?.number ?? 0,
-    state: "connected",
-    forged: false,
-  });
-  machine.hear(describes({ sessionId: first.theirs, kind: "offer", epoch: 1, received: echoOf(machine, first.ours) }));
+  expect(machine.peering.attempts[0]?.operation).toMatchObject({ type: "offer", epoch: 2 });
+  const sdp = "v=0\r\no=- ours 0 IN IP4 0.0.0.0\r\n";
+  machine.tell(ours, { type: "described", connection: 1, description: { sdp, ufrag: "new1", pwd: "q".repeat(24) } });
+  machine.pass(20);
+  machine.hear(describes({ sessionId: theirs, kind: "answer", epoch: 2, received: echoOf(machine, ours) }));
+  machine.tell(ours, { type: "accepted", connection: 1 });
+  expect(machine.peering.sessions[0]?.deadAtMs).toBeGreaterThan(0);
   machine.pass(600_000);
-  const second = meetNewcomer(machine);
-  expect(second.map(({ type }) => type)).not.toContain("moved");
-  expect(second.map(({ type }) => type)).toContain("probe");
-  expect(machine.peering.sessions).toMatchObject([{ attempt: first.ours, connected: true }]);
+  const effects = meetNewcomer(machine).map(({ type }) => type);
+  expect(effects).toContain("probe");
+  expect(effects).not.toContain("moved");
+  expect(machine.peering.sessions).toMatchObject([{ attempt: ours, connected: true }]);
 });
 
 /** Another instance calls and connects. Returns what came of it. */

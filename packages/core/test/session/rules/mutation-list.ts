@@ -352,8 +352,8 @@ export const mutations: readonly Mutation[] = [
   one(
     "explain tells of a lost session",
     "explain.ts",
-    "if (facts.wasConnected) {",
-    'if (facts.wasConnected && facts.state === "new") {',
+    "return reconnecting(attempt === undefined ? undefined : signalingVerdict(attempt, now));",
+    "return connected;",
   ),
 
   // What was mended

@@ -7,7 +7,8 @@
  */
 
 import { spawn } from "node:child_process";
-import { cp, mkdtemp, readFile, rm, symlink, writeFile } from "node:fs/promises";
+import { rmSync } from "node:fs";
+import { cp, mkdtemp, readFile, symlink, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
@@ -85,25 +86,32 @@ async function mutate(folder: string, { changes }: Mutation): Promise<ReadonlyMa
   return before;
 }
 
+async function restore(sources: ReadonlyMap<string, string>): Promise<void> {
+  for (const [path, source] of sources) await writeFile(path, source);
+}
+
 async function run(folder: string): Promise<boolean> {
   const words = process.argv.slice(2).filter((word) => !word.startsWith("--"));
   const always = process.argv.includes("--model");
   const chosen = mutations.filter(({ rule }) => words.length === 0 || words.some((word) => rule.includes(word)));
+  const gone: Mutation[] = [];
+  for (const mutation of mutations) {
+    const before = await mutate(folder, mutation);
+    if (before === undefined) gone.push(mutation);
+    else await restore(before);
+  }
+  for (const { rule } of gone) console.log(`GONE   its text is not in the sources any more: ${rule}`);
+  if (chosen.length === 0 || gone.length > 0) return false;
   if ((await test(folder, "rules/")) === "red" || (await test(folder, "model/")) === "red") {
     console.log("red before anything was changed: mend that first");
     return false;
   }
-  let good = chosen.length > 0;
+  let good = true;
   for (const mutation of chosen) {
-    const before = await mutate(folder, mutation);
-    if (before === undefined) {
-      console.log(`GONE   its text is not in the sources any more      ${mutation.rule}`);
-      good = false;
-      continue;
-    }
+    const before = (await mutate(folder, mutation)) ?? new Map<string, string>();
     const rules = await test(folder, "rules/");
     const model = rules === "red" && !always ? "-" : await test(folder, "model/");
-    for (const [path, source] of before) await writeFile(path, source);
+    await restore(before);
     const isFound = rules === "red" || model === "red";
     good &&= isFound;
     console.log(
@@ -114,10 +122,7 @@ async function run(folder: string): Promise<boolean> {
 }
 
 const folder = await mkdtemp(join(tmpdir(), "wice-mutations-"));
+process.once("exit", () => rmSync(folder, { recursive: true, force: true }));
 process.once("SIGINT", () => process.exit(130)).once("SIGTERM", () => process.exit(143));
-try {
-  await copyPackage(folder);
-  process.exitCode = (await run(folder)) ? 0 : 1;
-} finally {
-  await rm(folder, { recursive: true, force: true });
-}
+await copyPackage(folder);
+process.exitCode = (await run(folder)) ? 0 : 1;
