@@ -240,9 +240,10 @@ describe("after a connection took another's place", () => {
     expect(clock.pending).toBe(0);
   });
 
-  test("what goes out again does not flood the agent", async () => {
+  test("what goes out again does not flood the agent, and leaves out nothing while some of it is taken", async () => {
     const { channel, flow, replace } = scene();
-    for (let n = 0; n < 4; n += 1) await channel.send(new Uint8Array(mebibyte - extra));
+    const messages = ["a", "b", "c", "d"].map((letter) => letter.repeat(mebibyte - extra));
+    for (const message of messages) await channel.send(bytes(message));
     const port = replace();
     const { send } = port;
     port.send = (message) => {
@@ -251,9 +252,10 @@ describe("after a connection took another's place", () => {
     };
     flow.resume(0);
     expect(port.sent).toHaveLength(2);
+    flow.credit(mebibyte);
     port.bufferedBytes = 0;
     port.handlers.onLow?.();
-    expect(port.sent).toHaveLength(4);
+    expect(port.sent.map(([first]) => first).join("")).toBe("abcd");
   });
 
   test.each([
@@ -311,6 +313,24 @@ describe("after a connection took another's place", () => {
     await sending;
     expect(next.sent).toEqual(["two"]);
     expect(flow.progress()).toEqual({ messages: 0, consumed: 0 });
+  });
+
+  test("a new other side gives credit from nothing on", async () => {
+    const { channel, failures, flow, replace } = scene();
+    await channel.send(bytes("one"));
+    flow.credit(3 + extra);
+    flow.restart();
+    replace();
+    await channel.send(bytes("two"));
+    await channel.send(bytes("three"));
+    flow.credit(3 + extra);
+    const next = replace();
+    flow.resume(1);
+    expect(next.sent).toEqual(["three"]);
+    // The first was credited, and is not kept.
+    replace();
+    flow.resume(0);
+    expect(failures).toEqual([hasCode("protocol")]);
   });
 });
 

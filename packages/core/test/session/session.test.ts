@@ -55,19 +55,26 @@ describe("a session whose connection is replaced", () => {
     expect([await read(one.session), await read(one.session)]).toEqual(["uno", "due"]);
   });
 
-  test("goes on sending though the word of what was taken was lost with the old one", async () => {
-    const { clock, pair, one, other } = await scene();
-    await fill(clock, one.session);
-    pair.cut();
-    // All is taken, and told into the void.
-    for (let n = 0; n < 64; n += 1) await read(other.session);
-    await clock.advance(60);
-    await clock.runUntil(pair.replace());
-    await clock.advance(1_000);
-    for (let n = 0; n < 6; n += 1) expect((await read(other.session)).length).toBe(large);
-    await clock.runUntil(one.session.close());
-    expect(one.closes).toEqual(["done"]);
-  });
+  test.each([
+    [0, 0],
+    [200, 0],
+    [0, 200],
+  ])(
+    "goes on sending though the word of what was taken was lost with the old one (late by %i and %i ms)",
+    async (...late) => {
+      const { clock, pair, one, other } = await scene();
+      await fill(clock, one.session);
+      pair.cut();
+      // All is taken, and told into the void.
+      for (let n = 0; n < 64; n += 1) await read(other.session);
+      await clock.advance(60);
+      await clock.runUntil(pair.replace(late));
+      await clock.advance(1_000);
+      for (let n = 0; n < 6; n += 1) expect((await read(other.session)).length).toBe(large);
+      await clock.runUntil(one.session.close());
+      expect(one.closes).toEqual(["done"]);
+    },
+  );
 
   test("is told what came on the old one, though one end has taken the new one before the other had it", async () => {
     const { clock, pair, one, other } = await scene();
