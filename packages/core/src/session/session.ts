@@ -27,7 +27,8 @@ export interface Session<Native = unknown> extends Omit<Channel, "label" | "clos
   selectedPair(): Promise<SelectedPair | undefined>;
   /**
    * Opens a further channel, which the peer gets from {@link Session.channels}. It ends with the connection that carries
-   * it. Throws `unsupported` where the agent has none, and `closed`.
+   * it, with `unavailable`. Throws `unsupported` where the agent has none, `unavailable` while there is no connection, and
+   * `closed`.
    */
   channel(label: string, options?: ChannelOptions): Channel;
   /** The channels that the peer opens. Of those that nobody takes, 64 wait. */
@@ -41,8 +42,8 @@ export interface Session<Native = unknown> extends Omit<Channel, "label" | "clos
   /** Looks for another path, as after a change of network. */
   restart(): void;
   /**
-   * Lets what was sent arrive, for at most `drainMs`, then tells the peer, and ends. Iteration ends after what has come.
-   * Idempotent.
+   * Takes nothing new to send, lets arrive what was sent, for at most `drainMs`, then tells the peer, and ends. Iteration
+   * ends after what has come. Idempotent.
    */
   close(options?: SessionCloseOptions): Promise<void>;
   /** Resolves when the session is over, whoever ended it. */
@@ -65,7 +66,10 @@ export type SessionStatus =
   /** The path is lost; another one is looked for. */
   | { readonly type: "reconnecting" }
   | { readonly type: "connected" }
-  /** The peer has restarted, or another instance has taken its place. What was under way is lost. */
+  /**
+   * The peer has restarted, or another instance has taken its place. What was under way is lost; of what the former has
+   * sent, and nobody has read, the latest 4 MiB are kept.
+   */
   | { readonly type: "moved"; readonly instance: Instance }
   /** `connection` is another object. */
   | { readonly type: "connection" }
