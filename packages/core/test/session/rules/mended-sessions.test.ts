@@ -112,6 +112,24 @@ describe.each(roles)("the caller is the %s one", (role) => {
   });
 });
 
+test("a session that comes back by itself, while its peer was called anew as well, stays the only one", () => {
+  const machine = createMachine({ role: "controlled", answersProbes: true });
+  const { ours, theirs } = meetCaller(machine);
+  machine.take({ type: "want", wanted: true });
+  machine.tell(ours, { type: "state", connection: 1, state: "disconnected", forged: false });
+  machine.pass(3_100);
+  const again = machine.peering.attempts.find(({ id }) => id !== ours)?.id ?? "";
+  machine.hear(describes({ sessionId: sessionId(2), kind: "offer", received: echoOf(machine, again) }));
+  const sdp = "v=0\r\no=- more 0 IN IP4 0.0.0.0\r\n";
+  machine.tell(again, { type: "described", connection: 1, description: { sdp, ufrag: "more", pwd: "q".repeat(24) } });
+  const { number: connection = 0 } = machine.peering.attempts.find(({ id }) => id === ours)?.connection ?? {};
+  machine.tell(ours, { type: "state", connection, state: "connected", forged: false });
+  machine.hear(describes({ sessionId: theirs, kind: "offer", received: echoOf(machine, ours) }));
+  machine.tell(again, { type: "state", connection: 1, state: "connected", forged: false });
+  expect(machine.pass(10_000).map(({ type }) => type)).not.toContain("established");
+  expect(machine.peering.sessions).toMatchObject([{ attempt: ours, connected: true }]);
+});
+
 test("an old verdict about a path does not move a session: it is asked anew", () => {
   const machine = createMachine({ role: "controlled" });
   const { ours, theirs } = meetCaller(machine);
