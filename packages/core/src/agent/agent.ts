@@ -5,6 +5,7 @@
 
 import type { WiceError } from "../errors.ts";
 import type { Role } from "../role.ts";
+import type { Dialect } from "../session/dialect.ts";
 import type { Candidate } from "./candidate.ts";
 
 /** As peers name it to each other. */
@@ -19,10 +20,14 @@ export interface Agent<Native = unknown> {
   readonly hasTurn: boolean;
   /** A new connection, which does nothing until it is told. Throws `unsupported` where the platform cannot. */
   connect(options: ConnectionOptions): AgentConnection<Native>;
+  /** Lets peers that are cunīcu daemons in, where the agent can talk to them: `cunicuDialect` of `@wice/core/dialect`. */
+  readonly dialect?: Dialect | undefined;
 }
 
 export interface ConnectionOptions {
   readonly role: Role;
+  /** The other side sends and takes datagrams as they are: no protection, and no channel but `main`. */
+  readonly bare?: boolean | undefined;
   readonly events: ConnectionEvents;
 }
 

@@ -6,6 +6,7 @@ import type { Instance } from "../backend/backend.ts";
 import type { WiceErrorCode } from "../errors.ts";
 import type { Role } from "../role.ts";
 import type { Close, Description, Kind, Progress, Received } from "./description.ts";
+import type { DaemonCredentials, DaemonSaid, DaemonState } from "./dialect.ts";
 import type { Input } from "./input.ts";
 import { timing } from "./timing.ts";
 
@@ -68,6 +69,8 @@ export interface Attempt {
 
   readonly sync: Sync;
   readonly ended: boolean;
+  /** Only of attempts with cunīcu daemons. */
+  readonly daemon: DaemonState | undefined;
 }
 
 /** What we say of ourselves. */
@@ -129,6 +132,8 @@ export type AttemptEvent =
   /** An instance and a session of the peer's that it did not have before. What was taken of another is void. */
   | { readonly type: "bind"; readonly instance: Instance; readonly remoteId: string }
   | { readonly type: "received"; readonly description: Description }
+  /** Of a daemon. */
+  | { readonly type: "daemon"; readonly said: DaemonSaid }
   /** Is the peer still there? It is to answer, whichever way. */
   | { readonly type: "ask" }
   /** The peer does not seem to know how things stand: it is told again. */
@@ -157,7 +162,13 @@ export type AttemptEffect =
   | { readonly type: "accept"; readonly connection: number; readonly answer: AgentDescription }
   | { readonly type: "candidates"; readonly connection: number; readonly candidates: readonly Candidate[] }
   | { readonly type: "candidates-complete"; readonly connection: number }
-  | { readonly type: "disconnect"; readonly connection: number };
+  | { readonly type: "disconnect"; readonly connection: number }
+  /** To a daemon: each in a message of its own. */
+  | {
+      readonly type: "speak";
+      readonly credentials: DaemonCredentials | undefined;
+      readonly candidates: readonly Candidate[];
+    };
 
 /** An attempt while an event is taken. */
 export type AttemptDraft = { -readonly [K in keyof Attempt]: Attempt[K] };
@@ -165,7 +176,7 @@ export type AttemptDraft = { -readonly [K in keyof Attempt]: Attempt[K] };
 /** A new attempt, which has to `begin`. */
 export function createAttempt(
   { nowMs, freshId }: Pick<Input, "nowMs" | "freshId">,
-  given: Pick<Attempt, "instance" | "grounds" | "urgent">,
+  given: Pick<Attempt, "instance" | "grounds" | "urgent" | "daemon">,
 ): Attempt {
   return {
     ...given,

@@ -121,6 +121,9 @@ function take(
         effects.push({ type: "send", description: describe(draft, context, event.close), again: false });
       disconnect(draft, effects);
       draft.ended = true;
+      return;
+    case "daemon":
+    // Attempts with daemons take steps of their own.
   }
 }
 

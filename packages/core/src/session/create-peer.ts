@@ -45,6 +45,7 @@ export function createPeer<Native>(options: PeerOptions<Native>): Peer<Native> {
   if (agents.length === 0) throw new WiceError("invalid-argument", "agents: there is none; give for example [rtc()]");
   if (!(reconnectMs >= 0) || !(reconnectIncomingMs >= 0))
     throw new WiceError("invalid-argument", "reconnectMs and reconnectIncomingMs are numbers of milliseconds from 0");
+  const dialect = agents.find((agent) => agent.dialect !== undefined)?.dialect;
   const drivers = new Map<string, PeeringDriver>();
   const ears = new Map<string, Ear>();
   const resting = createLruMap<string, PeeringDriver>(() => maxResting);
@@ -127,15 +128,19 @@ export function createPeer<Native>(options: PeerOptions<Native>): Peer<Native> {
   };
 
   const receive = ({ sender, message, instance }: ReceivedMessage): void => {
-    if (message.session === undefined || instance === undefined) return;
-    const description = readDescription(message.session);
-    if (description === undefined) return;
+    const description =
+      message.session === undefined || instance === undefined ? undefined : readDescription(message.session);
+    // Daemons send no headers.
+    const said = instance === undefined ? dialect?.read(message) : undefined;
+    if (description === undefined && said === undefined) return;
     const text = sender.toString();
     const welcome = welcomeOf(sender);
     if (!drivers.has(text)) {
       if (drivers.size >= maxPeers || (welcome === "no" && resting.get(text) === undefined)) return;
     }
-    driverOf(sender).receive(instance, description, welcome);
+    const driver = driverOf(sender);
+    if (description !== undefined && instance !== undefined) driver.receive(instance, description, welcome);
+    else if (said !== undefined) driver.receiveFromDaemon(said, welcome);
   };
   const welcomeOf = (key: PublicKey): Welcome => {
     if (closed !== undefined) return "no";

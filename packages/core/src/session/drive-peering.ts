@@ -10,6 +10,7 @@ import type { KeyPair } from "../private-key.ts";
 import { electRole } from "../role.ts";
 import { createSession, type OwnedSession } from "./create-session.ts";
 import type { Close, Description } from "./description.ts";
+import type { DaemonSaid } from "./dialect.ts";
 import { type Circumstances, explain, explainAttempt, explainPath, explainSession } from "./explain.ts";
 import { createInBandSeal } from "./in-band-seal.ts";
 import { createPartings } from "./partings.ts";
@@ -35,6 +36,8 @@ export interface PeeringDriver {
   connect(signal: AbortSignal | undefined): Promise<Session>;
   /** A message of the peer's that holds a description. */
   receive(instance: Instance, description: Description, welcome: Welcome): void;
+  /** A message of the peer's, which is a cunīcu daemon. */
+  receiveFromDaemon(said: DaemonSaid, welcome: Welcome): void;
   sessions(): readonly Session[];
   explain(): Verdict;
   timeline(): readonly TimelineEntry[];
@@ -79,6 +82,7 @@ export function drivePeering(dependencies: PeeringDependencies): PeeringDriver {
     agents: agents.map(({ name }) => name),
     reconnectMs: dependencies.reconnectMs,
     reconnectIncomingMs: dependencies.reconnectIncomingMs,
+    dialect: agents.find((agent) => agent.dialect !== undefined)?.dialect,
   };
   let peering = createPeering({ nowMs: clock.now() });
   let timer: Timer | undefined;
@@ -345,6 +349,10 @@ export function drivePeering(dependencies: PeeringDependencies): PeeringDriver {
       prepare();
       note("heard", describeInWords(description));
       dispatch({ type: "message", instance, description, welcome });
+    },
+    receiveFromDaemon(said, welcome) {
+      note("heard", said.credentials === undefined ? "a candidate of a daemon" : "credentials of a daemon");
+      dispatch({ type: "daemon", said, welcome });
     },
     sessions: () => [...owned.values()].map(({ session }) => session),
     explain: () => (isIdle(peering) ? rest : explain(circumstances())),

@@ -59,12 +59,21 @@ function carry(scene: Scene, session: Held, { id }: Attempt): void {
 function land(scene: Scene, attempt: Attempt): void {
   const { draft, context } = scene;
   const agent = attempt.connection?.agent;
+  if (attempt.daemon !== undefined) {
+    // There is one of a key, and it has begun anew.
+    const session = draft.sessions.find(({ daemon }) => daemon);
+    if (session !== undefined) move(scene, session, attempt);
+    else establish(scene, attempt, "datagram");
+    return;
+  }
   // Another instance, or the same peer after a restart? Whether the others are still there tells.
-  const others = draft.sessions.map((session) => ({
-    session,
-    presence: presenceOf(scene, session, attempt),
-    isTwin: attemptOf(draft, session)?.instance === attempt.instance,
-  }));
+  const others = draft.sessions
+    .filter(({ daemon }) => !daemon)
+    .map((session) => ({
+      session,
+      presence: presenceOf(scene, session, attempt),
+      isTwin: attemptOf(draft, session)?.instance === attempt.instance,
+    }));
   const unknown = others.filter(({ presence }) => presence === "unknown");
   for (const { session } of unknown) ask(scene, session);
   if (unknown.length > 0) return;
@@ -87,6 +96,7 @@ function establish(scene: Scene, attempt: Attempt, agent: AgentName): void {
     number: draft.nextSession,
     attempt: attempt.id,
     agent,
+    daemon: attempt.daemon !== undefined,
     incoming: !draft.wanted,
     connected: true,
     lostAtMs: undefined,
@@ -146,7 +156,8 @@ export function doubt(scene: Scene, newcomer: string): void {
 
 /** Asks over the path and over the backend. */
 function ask(scene: Scene, session: Held): void {
-  if (session.askedSinceMs !== undefined) return;
+  // A daemon answers nothing of the kind.
+  if (session.askedSinceMs !== undefined || session.daemon) return;
   update(scene, { ...session, askedSinceMs: scene.input.nowMs });
   run(scene, session.attempt, { type: "ask" });
   scene.effects.push({ type: "probe", attempt: session.attempt });

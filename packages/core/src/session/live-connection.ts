@@ -1,8 +1,7 @@
 /** A connection of an agent with what runs over its control channel: sealed messages, pings, credit. */
 
-import type { Agent, AgentChannel, AgentConnection, ConnectionEvents } from "../agent/agent.ts";
+import type { Agent, AgentChannel, AgentConnection, ConnectionEvents, ConnectionOptions } from "../agent/agent.ts";
 import type { Clock } from "../async/clock.ts";
-import type { Role } from "../role.ts";
 import { decodeControl, encodeControl } from "./control.ts";
 import { costOf, fitsWindow } from "./credit.ts";
 import type { Progress } from "./inbox.ts";
@@ -47,7 +46,12 @@ const partingMs = 150;
 const maxControlBytes = 65_536;
 
 /** Throws what the agent throws. */
-export function connectAgent(agent: Agent, role: Role, events: LiveConnectionEvents, clock: Clock): LiveConnection {
+export function connectAgent(
+  agent: Agent,
+  { role, bare }: Omit<ConnectionOptions, "events">,
+  events: LiveConnectionEvents,
+  clock: Clock,
+): LiveConnection {
   const messages: Uint8Array[] = [];
   let messagesCost = 0;
   let excess = false;
@@ -56,7 +60,7 @@ export function connectAgent(agent: Agent, role: Role, events: LiveConnectionEve
   let consumed: number | undefined;
   let taken = false;
   const connection = agent.connect({
-    role,
+    ...{ role, bare },
     events: {
       ...events,
       onChannel(channel) {

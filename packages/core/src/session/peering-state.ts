@@ -11,12 +11,15 @@ import {
   createAttempt,
 } from "./attempt-state.ts";
 import type { Close, Description } from "./description.ts";
+import type { DaemonSaid, DaemonState, Dialect } from "./dialect.ts";
 import type { Input } from "./input.ts";
 
 export interface PeeringContext extends AttemptContext {
   /** How long a session that was lost is tried to be had again, in milliseconds: ours, and those that the peer began. */
   readonly reconnectMs: number;
   readonly reconnectIncomingMs: number;
+  /** For daemons, where there is an agent that can talk to them. */
+  readonly dialect?: Dialect | undefined;
 }
 
 export interface Peering {
@@ -35,6 +38,10 @@ export interface Peering {
   readonly askNotBeforeMs: number;
   /** Somebody has declined our call; another instance may still take it. */
   readonly declinedAtMs: number | undefined;
+  /** How often our credentials for a daemon may still change before its own do. */
+  readonly renewals: number;
+  /** When a daemon may be called at the earliest. */
+  readonly renewNotBeforeMs: number;
   /** The last words of attempts that are over, by our session id: to be repeated to a peer that has not heard them. */
   readonly over: readonly { readonly id: string; readonly close: Close }[];
 }
@@ -46,6 +53,8 @@ export interface Held {
   readonly attempt: string;
   /** It stays the same: applications count on what its channels are. */
   readonly agent: AgentName;
+  /** The peer is a cunīcu daemon. */
+  readonly daemon: boolean;
   /** The peer began it, and the application has not asked for it. */
   readonly incoming: boolean;
   readonly connected: boolean;
@@ -70,6 +79,7 @@ export type PeeringEvent =
       readonly description: Description;
       readonly welcome: Welcome;
     }
+  | { readonly type: "daemon"; readonly said: DaemonSaid; readonly welcome: Welcome }
   | { readonly type: "attempt"; readonly attempt: string; readonly event: AttemptEvent }
   /** The path of an attempt has answered a probe. */
   | { readonly type: "answered"; readonly attempt: string }
@@ -118,6 +128,8 @@ export function createPeering({ nowMs }: Pick<Input, "nowMs">): Peering {
     askAgainAtMs: undefined,
     askNotBeforeMs: nowMs,
     declinedAtMs: undefined,
+    renewals: 1,
+    renewNotBeforeMs: nowMs,
     over: [],
   };
 }
@@ -136,13 +148,16 @@ export interface Scene {
 }
 
 /** Starts an attempt, and returns its id. */
-export function begin(scene: Scene, given: Pick<Attempt, "instance" | "grounds">): string {
+export function begin(
+  scene: Scene,
+  given: Pick<Attempt, "instance" | "grounds"> & { readonly daemon?: DaemonState },
+): string {
   const { draft, input } = scene;
   // One event starts one attempt at most, but for an answer to it, which a second name keeps apart.
   const isTaken = draft.attempts.some(({ id }) => id === input.freshId);
   const attempt = createAttempt(
     { nowMs: input.nowMs, freshId: isTaken ? input.secondId : input.freshId },
-    { ...given, urgent: draft.wanted },
+    { ...given, daemon: given.daemon, urgent: draft.wanted },
   );
   draft.attempts = [...draft.attempts, attempt];
   // What answers somebody begins with what that somebody has said.
@@ -154,7 +169,8 @@ export function begin(scene: Scene, given: Pick<Attempt, "instance" | "grounds">
 export function run({ draft, context, input, effects }: Scene, id: string, event: AttemptEvent): void {
   const before = draft.attempts.find((each) => each.id === id);
   if (before === undefined) return;
-  const { attempt, effects: made } = stepAttempt(before, event, context, input);
+  const stepIt = before.daemon === undefined ? stepAttempt : (context.dialect?.stepAttempt ?? stepAttempt);
+  const { attempt, effects: made } = stepIt(before, event, context, input);
   draft.attempts = attempt.ended
     ? draft.attempts.filter((each) => each.id !== id)
     : draft.attempts.map((each) => (each.id === id ? attempt : each));

@@ -32,7 +32,8 @@ export function peeringDeadline(peering: Peering, context: PeeringContext): numb
   return Math.min(
     askAgainAtMs ?? Number.POSITIVE_INFINITY,
     declineDeadline(peering),
-    ...attempts.map(attemptDeadline),
+    context.dialect?.deadline(peering) ?? Number.POSITIVE_INFINITY,
+    ...attempts.map((attempt) => deadlineOf(attempt, context)),
     ...attempts.filter((attempt) => mayExpire(peering, attempt)).map(expiryMs),
     ...sessions.map((session) => sessionDeadline(session, context)),
   );
@@ -46,6 +47,7 @@ export function stepPeering(
 ): { readonly peering: Peering; readonly effects: readonly PeeringEffect[] } {
   const scene: Scene = { draft: { ...peering }, context, input, effects: [] };
   take(scene, event);
+  context.dialect?.review(scene);
   settleSessions(scene);
   settleDecline(scene);
   withdraw(scene);
@@ -63,6 +65,9 @@ function take(scene: Scene, event: PeeringEvent): void {
       return;
     case "message":
       takeMessage(scene, event.instance, event.description, event.welcome);
+      return;
+    case "daemon":
+      scene.context.dialect?.take(scene, event.said, event.welcome);
       return;
     case "attempt":
       run(scene, event.attempt, event.event);
@@ -94,11 +99,17 @@ function take(scene: Scene, event: PeeringEvent): void {
       return;
     case "tick":
       for (const attempt of draft.attempts) {
-        if (attemptDeadline(attempt) <= input.nowMs) run(scene, attempt.id, { type: "tick" });
+        if (deadlineOf(attempt, scene.context) <= input.nowMs) run(scene, attempt.id, { type: "tick" });
         if (mayExpire(draft, attempt) && expiryMs(attempt) <= input.nowMs) endAttempt(scene, attempt.id, "expired");
       }
       expireSessions(scene);
   }
+}
+
+function deadlineOf(attempt: Attempt, { dialect }: PeeringContext): number {
+  return attempt.daemon === undefined
+    ? attemptDeadline(attempt)
+    : (dialect?.attemptDeadline(attempt) ?? Number.POSITIVE_INFINITY);
 }
 
 function want(scene: Scene): void {
@@ -120,7 +131,7 @@ function ask(scene: Scene): void {
   draft.askAgainAtMs = undefined;
   if (!isCalling(draft)) return;
   const lost = draft.sessions.filter(({ connected, incoming }) => !connected && !incoming);
-  const others = draft.attempts.filter((attempt) => !isHeld(draft, attempt));
+  const others = draft.attempts.filter((attempt) => attempt.daemon === undefined && !isHeld(draft, attempt));
   if (others.some(({ instance }) => instance === undefined)) return;
   const hopes = others.map(({ confirmed, startedAtMs }) =>
     confirmed ? Number.POSITIVE_INFINITY : startedAtMs + timing.askOthersMs,
@@ -141,9 +152,11 @@ function withdraw(scene: Scene): void {
   if (draft.wanted) return;
   const own = draft.sessions.filter(({ incoming }) => !incoming);
   const close: Close = own.length > 0 ? otherInstance : { cause: "done", reason: "not wanted any more" };
+  const withDaemon = draft.sessions.some(({ daemon }) => daemon);
   const needless = draft.attempts.filter(
     (attempt) =>
       !isHeld(draft, attempt) &&
+      !(attempt.daemon !== undefined && withDaemon) &&
       ((attempt.grounds === "call" && !isCalling(draft)) || (attempt.grounds === "called-back" && own.length === 0)),
   );
   for (const { id, instance } of needless) {
@@ -172,6 +185,9 @@ function mayExpire(peering: Peering, attempt: Attempt): boolean {
   return !attempt.confirmed || !peering.wanted;
 }
 
-function expiryMs({ startedAtMs }: Attempt): number {
-  return startedAtMs + timing.incomingMs;
+function expiryMs({ startedAtMs, heardAtMs, daemon }: Attempt): number {
+  // A daemon repeats itself once a minute, and what we have said to it is good until then.
+  return daemon === undefined
+    ? startedAtMs + timing.incomingMs
+    : Math.max(startedAtMs, heardAtMs) + 2 * timing.resendIdleMs;
 }

@@ -1,9 +1,13 @@
 /** Carries out what attempts decide: makes connections, lets them negotiate, and sends what there is to say. */
 
+import { create } from "@bufbuild/protobuf";
 import type { Agent, AgentChannel, AgentConnection, AgentDescription, ServerError } from "../agent/agent.ts";
+import { writeCandidate } from "../agent/candidate.ts";
 import type { Clock } from "../async/clock.ts";
 import type { Backend, Instance } from "../backend/backend.ts";
 import { asWiceError, isWiceError, WiceError } from "../errors.ts";
+import { CredentialsSchema } from "../gen/cunicu/epdisc/epdisc_pb.ts";
+import type { MessageInit } from "../message.ts";
 import type { KeyPair } from "../private-key.ts";
 import type { Role } from "../role.ts";
 import type { Attempt, AttemptEffect, AttemptEvent } from "./attempt-state.ts";
@@ -65,7 +69,7 @@ export function createAttemptRunner(dependencies: AttemptRunnerDependencies): At
   const { pair, role, backend, agents, clock, seal, partings, note, tell } = dependencies;
   const running = new Map<string, Running>();
 
-  const open = (id: string, run: Running, number: number, name: Agent["name"]): void => {
+  const open = (id: string, run: Running, number: number, name: Agent["name"], bare: boolean): void => {
     const agent = agents.find((each) => each.name === name);
     if (agent === undefined) return;
     run.number = number;
@@ -76,7 +80,7 @@ export function createAttemptRunner(dependencies: AttemptRunnerDependencies): At
     try {
       const live = connectAgent(
         agent,
-        role,
+        { role, bare },
         {
           onCandidate: (candidate, ufrag) => tell(id, { type: "candidate", connection: number, candidate, ufrag }),
           onCandidatesComplete: (ufrag) => tell(id, { type: "candidates-complete", connection: number, ufrag }),
@@ -196,6 +200,38 @@ export function createAttemptRunner(dependencies: AttemptRunnerDependencies): At
       if (!signal.aborted) run.publishing = undefined;
     }
   };
+  /** What is said again by the next batch with credentials, so that one makes room for the other. */
+  const speak = async (
+    run: Running,
+    { credentials, candidates }: Extract<AttemptEffect, { type: "speak" }>,
+  ): Promise<void> => {
+    if (credentials !== undefined) {
+      stopPublishing(run);
+      run.publishing = undefined;
+    }
+    run.publishing ??= new AbortController();
+    const { signal } = run.publishing;
+    const messages: MessageInit[] = candidates.map((candidate) => ({ candidate: writeCandidate(candidate) }));
+    if (credentials !== undefined) {
+      const { ufrag, pwd, needCredentials: needCreds } = credentials;
+      messages.unshift({ credentials: create(CredentialsSchema, { ufrag, pwd, needCreds }) });
+    }
+    try {
+      await dependencies.listening();
+      for (const message of messages) {
+        signal.throwIfAborted();
+        const { subscribers } = await backend.publish(pair, message, { signal });
+        run.sent = { subscribers };
+      }
+      run.sendError = undefined;
+      note(
+        "sent",
+        `${credentials === undefined ? "" : "credentials and "}${candidates.length} candidates, as to a daemon`,
+      );
+    } catch (error) {
+      if (!signal.aborted) fail(run, asWiceError(error, "the backend"));
+    }
+  };
   const fail = (run: Running, error: WiceError): void => {
     if (run.sendError?.message !== error.message) note("backend", error.message);
     run.sendError = error;
@@ -229,8 +265,11 @@ export function createAttemptRunner(dependencies: AttemptRunnerDependencies): At
         case "send":
           send(attempt, run, effect.description, effect.again);
           return;
+        case "speak":
+          void speak(run, effect);
+          return;
         case "connect":
-          open(id, run, effect.connection, effect.agent);
+          open(id, run, effect.connection, effect.agent, attempt.daemon !== undefined);
           return;
         case "disconnect":
           close(run, effect.connection);

@@ -22,7 +22,7 @@ async function scene() {
       onConsumed: (channel, count) => calls.push(`${role} credit ${channel} ${count}`),
       onResume: (count) => calls.push(`${role} resume ${count}`),
     };
-    return connectAgent(network.agent(), role, events, clock);
+    return connectAgent(network.agent(), { role }, events, clock);
   };
   const one: LiveConnection = make("controlling", () => two);
   const two: LiveConnection = make("controlled", () => one);

@@ -29,6 +29,7 @@ export interface FakeAgentOptions {
   readonly canRestart?: boolean;
   readonly canRollBack?: boolean;
   readonly hasTurn?: boolean;
+  readonly dialect?: Agent["dialect"];
   /** Never finds a path. */
   readonly blocked?: boolean;
   /** When candidates are found, after the description was made. Default one, after 2 ms. */
@@ -111,6 +112,7 @@ export function createFakeNetwork(clock: Clock): FakeNetwork {
         get open() {
           return made.filter(({ end }) => paths.ends.has(end)).length;
         },
+        ...(options.dialect !== undefined && { dialect: options.dialect }),
         connect({ role, events }) {
           const failure = options.broken?.();
           if (failure !== undefined) throw failure;
@@ -244,7 +246,8 @@ function createFakeConnection(
     async answer(offer) {
       await later("answer");
       if (offered !== undefined && !canRollBack) throw new WiceError("unsupported", "no rollback");
-      if (!offer.sdp.startsWith("v=0")) throw new WiceError("invalid-message", "not an offer");
+      if (options.name !== "datagram" && !offer.sdp.startsWith("v=0"))
+        throw new WiceError("invalid-message", "not an offer");
       const restarts = end.remote !== undefined && end.remote.ufrag !== offer.ufrag;
       if (restarts && !canRestart) throw new WiceError("unsupported", "cannot follow a restart");
       offered = undefined;
@@ -255,7 +258,8 @@ function createFakeConnection(
     async accept(answer) {
       await later("accept");
       if (offered === undefined) throw new WiceError("invalid-message", "no offer waits");
-      if (!answer.sdp.startsWith("v=0")) throw new WiceError("invalid-message", "not an answer");
+      if (options.name !== "datagram" && !answer.sdp.startsWith("v=0"))
+        throw new WiceError("invalid-message", "not an answer");
       const local = offered;
       offered = undefined;
       agree(local, answer);

@@ -84,7 +84,7 @@ export function createSessionPair(clock: Clock, options: FakeAgentOptions = {}):
       const { attempt } = side;
       const live = connectAgent(
         side.agent,
-        roles[index as 0 | 1],
+        { role: roles[index as 0 | 1] },
         {
           onCandidate: (candidate) => made[1 - index]?.connection.addCandidates([candidate]),
           onCandidatesComplete() {},

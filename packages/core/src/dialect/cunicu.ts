@@ -1,0 +1,122 @@
+/**
+ * cunīcu's own signaling, for peers that are daemons of today: credentials and candidates in messages of their own, without
+ * a session around them. Its traps, and what is done about each, are in DESIGN 4 and 6.
+ */
+
+import { readCandidate } from "../agent/candidate.ts";
+import type { Credentials } from "../gen/cunicu/epdisc/epdisc_pb.ts";
+import type { Attempt } from "../session/attempt-state.ts";
+import { isConnected } from "../session/attempt-state.ts";
+import { type DaemonCredentials, type Dialect, daemonInstance } from "../session/dialect.ts";
+import {
+  begin,
+  endAttempt,
+  isCalling,
+  isHeld,
+  type Peering,
+  run,
+  type Scene,
+  spend,
+} from "../session/peering-state.ts";
+import { makeRoom } from "../session/routing.ts";
+import { daemonAttemptDeadline, freshDaemonState, stepDaemonAttempt } from "./attempt.ts";
+
+/** Without a connection so long after both sides' credentials are known, new ones are taken. */
+const noProgressMs = 10_000;
+/** After something went wrong here, and before the daemon has heard of it. */
+const againMs = 5_000;
+
+export const cunicuDialect: Dialect = {
+  read({ credentials, candidate }) {
+    const said = {
+      credentials: credentials === undefined ? undefined : readCredentials(credentials),
+      candidate: candidate === undefined ? undefined : readCandidate(candidate),
+    };
+    return said.credentials === undefined && said.candidate === undefined ? undefined : said;
+  },
+
+  take(scene, said, welcome) {
+    const { draft } = scene;
+    // Who has sessions of ours speaks our language: a message without header may be a recording.
+    if (draft.attempts.some(({ confirmed, daemon }) => confirmed && daemon === undefined)) return;
+    const latest = latestOf(draft);
+    const { credentials } = said;
+    if (latest === undefined) {
+      const isWelcome = welcome === "yes" || draft.wanted || draft.sessions.some(({ incoming }) => !incoming);
+      if (credentials === undefined || !isWelcome || !spend(scene)) return;
+      const id = start(scene, welcome === "yes" ? "accepted" : "called-back");
+      if (id !== undefined) run(scene, id, { type: "daemon", said });
+      return;
+    }
+    const isChanged = credentials !== undefined && latest.remote !== undefined && !isSame(latest.remote, credentials);
+    if (isChanged) {
+      if (!spend(scene)) return;
+      draft.renewals = 1;
+    }
+    // What our agent has used it cannot use with others; what it has not, is as good as new.
+    const id = isChanged && latest.daemon?.used === true ? renew(scene, latest) : latest.id;
+    if (id !== undefined) run(scene, id, { type: "daemon", said });
+  },
+
+  review(scene) {
+    const { draft, input } = scene;
+    const latest = latestOf(draft);
+    const speaksOurs = draft.attempts.some(({ confirmed, daemon }) => confirmed && daemon === undefined);
+    if (latest === undefined) {
+      if (isCalling(draft) && !speaksOurs && draft.renewNotBeforeMs <= input.nowMs) start(scene, "call");
+      return;
+    }
+    const isHopeless = latest.daemon?.spent === true || speaksOurs;
+    if (isHopeless && !latest.confirmed && !isHeld(draft, latest)) {
+      draft.renewNotBeforeMs = input.nowMs + againMs;
+      endAttempt(scene, latest.id, "expired");
+      return;
+    }
+    if (isConnected(latest) && latest.daemon?.spent === false) draft.renewals = 1;
+    else if (stuckAtMs(latest) <= input.nowMs && draft.renewals > 0) renew(scene, latest);
+  },
+
+  deadline(peering) {
+    const latest = latestOf(peering);
+    if (latest === undefined) return isCalling(peering) ? peering.renewNotBeforeMs : Number.POSITIVE_INFINITY;
+    return peering.renewals === 0 ? Number.POSITIVE_INFINITY : stuckAtMs(latest);
+  },
+  stepAttempt: stepDaemonAttempt,
+  attemptDeadline: daemonAttemptDeadline,
+};
+
+/** RFC 8839, section 5.4. */
+function readCredentials({ ufrag, pwd, needCreds }: Credentials): DaemonCredentials | undefined {
+  const isLegal = /^[A-Za-z0-9+/]{4,256}$/.test(ufrag) && /^[A-Za-z0-9+/]{22,256}$/.test(pwd);
+  return isLegal ? { ufrag, pwd, needCredentials: needCreds } : undefined;
+}
+
+function latestOf({ attempts }: Pick<Peering, "attempts">): Attempt | undefined {
+  return attempts.findLast(({ daemon }) => daemon !== undefined);
+}
+
+function start(scene: Scene, grounds: Attempt["grounds"]): string | undefined {
+  if (!makeRoom(scene, ({ confirmed }) => !confirmed)) return undefined;
+  const id = begin(scene, { instance: daemonInstance, grounds, daemon: freshDaemonState });
+  run(scene, id, { type: "begin" });
+  return id;
+}
+
+/** Others in place of credentials that cannot be used any more. What is connected goes when they connect. */
+function renew(scene: Scene, latest: Attempt): string | undefined {
+  const { draft } = scene;
+  draft.renewals -= 1;
+  for (const each of draft.attempts)
+    if (each.daemon !== undefined && !isConnected(each)) endAttempt(scene, each.id, "expired");
+  // A daemon restarts when it hears of them: what it has said before is of no use.
+  return start(scene, latest.grounds);
+}
+
+function stuckAtMs({ daemon }: Attempt): number {
+  if (daemon?.spent === true) return Number.NEGATIVE_INFINITY;
+  return daemon?.idleSinceMs === undefined ? Number.POSITIVE_INFINITY : daemon.idleSinceMs + noProgressMs;
+}
+
+function isSame(one: Pick<DaemonCredentials, "ufrag" | "pwd">, { ufrag, pwd }: DaemonCredentials): boolean {
+  return one.ufrag === ufrag && one.pwd === pwd;
+}

@@ -1,0 +1,249 @@
+/** DESIGN 6, "cunīcu dialect": a peer that is a daemon of today. */
+
+import { type Clock, createBackend, createPeer, type Envelope, type Peer, type Session } from "@wice/core";
+import { cunicuDialect } from "@wice/core/dialect";
+import { createSeededRandom, createVirtualClock, type VirtualClock } from "@wice/core/testing";
+import fc from "fast-check";
+import { describe, expect, test } from "vitest";
+import { createWire, type Wire } from "../session/model/wire.ts";
+import { createFakeNetwork, type FakeAgent, type FakeNetwork } from "../session/support/fake-agent.ts";
+import { makeKeys } from "../session/support/stage.ts";
+import { type FakeDaemon, startDaemon } from "./support/fake-daemon.ts";
+
+const keys = makeKeys();
+const roles = ["controlling", "controlled"] as const;
+const boundMs = 60_000;
+
+interface Place {
+  readonly clock: VirtualClock;
+  readonly wire: Wire;
+  readonly paths: FakeNetwork;
+  /** What daemons have said. */
+  readonly recorded: readonly Envelope[];
+  daemon(loses?: (index: number) => boolean): FakeDaemon;
+  we(options?: { readonly accept?: boolean; readonly loses?: (index: number) => boolean }): Ours;
+}
+
+interface Ours {
+  readonly peer: Peer;
+  readonly agent: FakeAgent;
+  readonly sessions: readonly Session[];
+  call(): Promise<Session>;
+}
+
+function createPlace(role: "controlling" | "controlled", seed = 1): Place {
+  const clock = createVirtualClock();
+  const random = createSeededRandom(seed);
+  const wire = createWire(clock, random);
+  const paths = createFakeNetwork(clock);
+  const [ours, theirs] = role === "controlling" ? keys : ([keys[1], keys[0]] as const);
+  const recorded: Envelope[] = [];
+  const agent = () => paths.agent({ name: "datagram", canRestart: false, dialect: cunicuDialect });
+
+  return {
+    ...{ clock, wire, paths, recorded },
+    daemon(loses) {
+      const inner = wire.connect();
+      const transport = {
+        ...inner,
+        publish(...[envelope, options]: Parameters<typeof inner.publish>) {
+          recorded.push(envelope);
+          return inner.publish(envelope, options);
+        },
+      };
+      return startDaemon({
+        ...{ key: theirs, theirs: ours.publicKey, transport, agent: agent(), clock, random },
+        ...(loses !== undefined && { loses }),
+      });
+    },
+    we({ accept = false, loses = () => false } = {}) {
+      const inner = wire.connect();
+      let sent = 0;
+      const transport = {
+        ...inner,
+        async publish(...[envelope, options]: Parameters<typeof inner.publish>) {
+          sent += 1;
+          return loses(sent - 1) ? {} : inner.publish(envelope, options);
+        },
+      };
+      const backend = createBackend(transport, { clock, random: random.bytes });
+      const mine = agent();
+      const peer = createPeer({
+        ...{ privateKey: ours, backend, agents: [mine], clock, random: random.bytes, accept: () => accept },
+      });
+      const sessions: Session[] = [];
+      const hold = (session: Session): void => {
+        if (!sessions.includes(session)) sessions.push(session);
+      };
+      void (async () => {
+        for await (const session of peer.incoming) hold(session);
+      })();
+      return {
+        ...{ peer, agent: mine, sessions },
+        async call() {
+          const session = await peer.connect(theirs.publicKey);
+          hold(session);
+          return session;
+        },
+      };
+    },
+  };
+}
+
+async function until(clock: VirtualClock, isSo: () => boolean, withinMs = boundMs): Promise<number> {
+  const startMs = clock.now();
+  while (!isSo()) {
+    if (clock.now() - startMs > withinMs) throw new Error(`not within ${withinMs} ms`);
+    await clock.advance(100);
+  }
+  return clock.now() - startMs;
+}
+
+async function converse(clock: Clock & VirtualClock, session: Session, daemon: FakeDaemon): Promise<void> {
+  const text = `at ${clock.now()}`;
+  await session.send(new TextEncoder().encode(text));
+  await until(clock, () => daemon.heard.includes(text));
+}
+
+describe.each(roles)("we are the %s one", (role) => {
+  test.each(["first", "after us"])("a daemon that starts %s is connected, when we call", async (when) => {
+    const { clock, we, daemon } = createPlace(role);
+    const early = when === "first" ? daemon() : undefined;
+    await clock.advance(10_000);
+    const ours = we();
+    const calling = ours.call();
+    await clock.advance(early === undefined ? 20_000 : 0);
+    const they = early ?? daemon();
+    const session = await clock.runUntil(calling);
+    expect(session).toMatchObject({ agent: "datagram", state: "connected" });
+    await converse(clock, session, they);
+    expect(they.restarts).toBe(1);
+  });
+
+  test("a daemon is let in by accept, and nobody else", async () => {
+    const open = createPlace(role);
+    const ours = open.we({ accept: true });
+    open.daemon();
+    await until(open.clock, () => ours.sessions.length === 1);
+
+    const shut = createPlace(role);
+    const mine = shut.we();
+    shut.daemon();
+    await shut.clock.advance(120_000);
+    expect(mine.sessions).toEqual([]);
+    expect(mine.agent.connections).toEqual([]);
+  });
+
+  test.each(Array.from({ length: 8 }, (_, index) => index))("its message %i may get lost", async (index) => {
+    const { clock, we, daemon } = createPlace(role);
+    const they = daemon((each) => each === index);
+    const session = await clock.runUntil(we().call());
+    await converse(clock, session, they);
+  });
+
+  test.each(Array.from({ length: 8 }, (_, index) => index))("our message %i may get lost", async (index) => {
+    const { clock, we, daemon } = createPlace(role);
+    const they = daemon();
+    const session = await clock.runUntil(we({ loses: (each) => each === index }).call());
+    await converse(clock, session, they);
+  });
+
+  test("a daemon may begin all over five times, and the session goes on each time", async () => {
+    const { clock, we, daemon } = createPlace(role);
+    const they = daemon();
+    const ours = we();
+    const session = await clock.runUntil(ours.call());
+    for (let i = 0; i < 5; i++) {
+      const { restarts } = they;
+      they.restart();
+      await until(clock, () => they.restarts > restarts && they.state === "connected" && session.state === "connected");
+      await converse(clock, session, they);
+    }
+    expect(ours.sessions).toEqual([session]);
+    expect(ours.agent.open).toBe(1);
+  });
+
+  test("we may be restarted five times", async () => {
+    const { clock, we, daemon } = createPlace(role);
+    const they = daemon();
+    for (let i = 0; i < 5; i++) {
+      const ours = we();
+      const session = await clock.runUntil(ours.call());
+      await converse(clock, session, they);
+      ours.agent.kill();
+      await Promise.race([ours.peer.close(), clock.advance(10_000)]);
+    }
+  });
+
+  test("what a daemon has said before, sent again, ends nothing", async () => {
+    const { clock, we, daemon, wire, recorded } = createPlace(role);
+    const they = daemon();
+    const ours = we();
+    await clock.runUntil(ours.call());
+    they.restart();
+    const session = ours.sessions[0] as Session;
+    await clock.advance(5_000);
+    await until(clock, () => session.state === "connected" && they.state === "connected");
+    const statuses: string[] = [];
+    void (async () => {
+      for await (const { type } of session.status()) statuses.push(type);
+    })();
+    // Only what is for us: a daemon has no defence of its own.
+    for (const envelope of recorded) await wire.connect().publish(envelope);
+    await clock.advance(60_000);
+    await converse(clock, session, they);
+    expect(statuses).toEqual([]);
+  });
+
+  test("two that are wice get their session, and no daemon is looked for any more", async () => {
+    const { clock, we, paths } = createPlace(role);
+    const other = createPlace(role);
+    expect(other.paths).not.toBe(paths);
+    const ours = we();
+    const calling = ours.call().catch(() => {});
+    await clock.advance(60_000);
+    expect(ours.agent.open).toBeLessThanOrEqual(2);
+    await ours.peer.close();
+    await calling;
+  });
+});
+
+test("through any weather", { timeout: 120_000 }, async () => {
+  const seed = Number(process.env.WICE_SEED ?? Date.now() % 1_000_000_000);
+  const step = fc.oneof(
+    fc.noBias(fc.integer({ min: 0, max: 30_000 })).map((ms) => ({ do: "wait" as const, ms })),
+    fc.constantFrom("restart", "fail", "network", "calm", "connect").map((what) => ({ do: what, ms: 0 })),
+    fc.noBias(fc.integer({ min: 0, max: 60 })).map((loss) => ({ do: "loss" as const, ms: loss })),
+  );
+  const property = fc.asyncProperty(
+    fc.constantFrom(...roles),
+    fc.nat(),
+    fc.array(step, { maxLength: 15, size: "max" }),
+    async (role, chance, steps) => {
+      const { clock, wire, we, daemon } = createPlace(role, chance);
+      const they = daemon();
+      const ours = we({ accept: true });
+      let calling: Promise<unknown> = ours.call().catch(() => {});
+      for (const { do: what, ms } of steps) {
+        if (what === "wait") await clock.advance(ms);
+        if (what === "restart") they.restart();
+        if (what === "fail") ours.agent.connections.at(-1)?.fail();
+        if (what === "loss") wire.inject({ loss: ms / 100, duplication: 0.2, delayMs: [0, 300] });
+        if (what === "calm") wire.inject({});
+        if (what === "connect") calling = ours.call().catch(() => {});
+        await clock.advance(0);
+      }
+      wire.inject({});
+      const isGood = (): boolean =>
+        they.state === "connected" && ours.sessions.filter(({ state }) => state === "connected").length === 1;
+      await until(clock, isGood, 180_000);
+      await clock.advance(30_000);
+      expect(isGood()).toBe(true);
+      await converse(clock, ours.sessions.find(({ state }) => state === "connected") as Session, they);
+      await clock.runUntil(ours.peer.close());
+      await calling;
+      they.vanish();
+    },
+  );
+  await fc.assert(property, { seed, numRuns: Number(process.env.WICE_SCHEDULES ?? 300) });
+});
