@@ -70,7 +70,7 @@ async function fingerprint(go: string): Promise<string> {
 }
 
 /** Between processes, since every test file may run in one of its own. A lock that nobody renews is void. */
-async function lock(path: string): Promise<() => Promise<void>> {
+export async function lock(path: string): Promise<() => Promise<void>> {
   for (;;) {
     try {
       await mkdir(path);

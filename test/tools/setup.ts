@@ -10,6 +10,7 @@ import { delimiter, join } from "node:path";
 import { findChromium } from "../kit/chromium.ts";
 import { buildGo } from "../kit/go-build.ts";
 import { ensureGo } from "../kit/install-go.ts";
+import { buildApiserver } from "../kit/kubernetes-server.ts";
 import { run, seconds } from "./command.ts";
 
 interface Program {
@@ -24,6 +25,7 @@ interface Program {
 const programs: readonly Program[] = [
   { command: "git", debianPackage: "git", neededFor: "npm run check" },
   { command: "openssl", debianPackage: "openssl", neededFor: "certificates of the TLS tests" },
+  { command: "etcd", debianPackage: "etcd-server", neededFor: "the tests over a Kubernetes API server" },
   { command: "chromium", debianPackage: "chromium", neededFor: "the tests in a browser", isThere: hasChromium },
 ];
 
@@ -52,6 +54,12 @@ async function buildGoPeer(): Promise<void> {
   await buildGo();
 }
 
+/** The API server of the Kubernetes tests, into the user's cache folder: minutes the first time, nothing afterwards. */
+async function buildKubernetes(): Promise<void> {
+  await ensureGo();
+  await buildApiserver((line) => console.log(`  ${line}`));
+}
+
 function isInstalled(command: string): boolean {
   return (process.env.PATH ?? "").split(delimiter).some((folder) => {
     try {
@@ -66,6 +74,7 @@ function isInstalled(command: string): boolean {
 const parts = [
   { name: "programs", install: installPrograms },
   { name: "Go peer", install: buildGoPeer },
+  { name: "Kubernetes API server", install: buildKubernetes },
 ];
 
 for (const { name, install } of parts) {

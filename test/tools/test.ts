@@ -25,6 +25,7 @@ const suites: readonly Suite[] = [
   vitest("cli"),
   vitest("e2e"),
   vitest("browser"),
+  vitest("kubernetes"),
   vitest("interop"),
   vitest("faults"),
   vitest("packaging"),

@@ -3,6 +3,7 @@
 export { registrySource } from "../agent/relay-registry.ts";
 export { createQueue, type Queue } from "../async/queue.ts";
 export { abortable, onAbort } from "../async/signal.ts";
-export { fromWireEnvelope } from "../envelope.ts";
+export { checkBox, fromWireEnvelope } from "../envelope.ts";
+export { asWiceError } from "../errors.ts";
 export { lostSubscription } from "./lost-subscription.ts";
 export { httpStatusError, noSignalingServer, type RpcStatus, rpcStatusError } from "./rpc-status.ts";
