@@ -3,7 +3,7 @@
 import { WiceError } from "@wice/core";
 import { describe, expect, test } from "vitest";
 import { maxAttempts } from "../../../src/session/peering-state.ts";
-import { createMachine, describes, instances, meetCaller, sessionId } from "../support/machine.ts";
+import { createMachine, describes, doings, echoOf, instances, meetCaller, sessionId } from "../support/machine.ts";
 import { createStage, everybody, makeKeys } from "../support/stage.ts";
 import { changeConnections } from "../support/unruly-agent.ts";
 
@@ -100,6 +100,26 @@ test("who was told, and whose word of that was lost, falls silent after the next
   stage.paths.setUp(true);
   await stage.clock.runUntil(call);
   await stage.end();
+});
+
+test("who repeats itself, because our word of receipt was lost, is given it again, but not with each repetition", () => {
+  const machine = createMachine({ role: "controlled" });
+  const { ours, theirs } = meetCaller(machine);
+  machine.pass(5_000);
+  const again = { sessionId: theirs, kind: "offer", received: echoOf(machine, ours), answerWanted: true } as const;
+  const effects = [...machine.hear(describes(again)), ...machine.pass(100)];
+  expect(effects).toContainEqual(
+    expect.objectContaining({
+      effect: expect.objectContaining({
+        type: "send",
+        description: expect.objectContaining({
+          received: { sessionId: theirs, kind: "offer", epoch: 1, candidates: 0 },
+        }),
+      }),
+    }),
+  );
+  const flood = Array.from({ length: 100 }, () => [...machine.hear(describes(again)), ...machine.pass(10)]).flat();
+  expect(doings(flood).filter((doing) => doing === "send").length).toBeLessThan(6);
 });
 
 test("what a connection says too late, after it was given up for that, is not taken for what the next one says", () => {
