@@ -420,7 +420,7 @@ export const mutations: readonly Mutation[] = [
   one(
     "a lost session does not keep a connect from calling",
     "peering.ts",
-    "const others = draft.attempts.filter((attempt) => !isHeld(draft, attempt));",
-    "const others = draft.attempts;",
+    "attempt.daemon === undefined && !isHeld(draft, attempt)",
+    "attempt.daemon === undefined",
   ),
 ];
