@@ -74,7 +74,8 @@ function take(
       takeDescription(draft, event.description, input);
       return;
     case "ask":
-      draft.sync = { ...draft.sync, ackAtMs: input.nowMs, doubted: true, asking: true };
+      // Who has never said anything is not missed.
+      if (draft.remote !== undefined) draft.sync = { ...draft.sync, ackAtMs: input.nowMs, doubted: true, asking: true };
       return;
     case "remind":
       remind(draft, input);
