@@ -1,5 +1,6 @@
-/** `@wice/core/transport`: what transports are built from, ours and those of others. */
+/** `@wice/core/transport`: what transports and agents are built from, ours and those of others. */
 
+export { createIceServers, type LiveIceServers } from "../agent/ice-servers.ts";
 export { registrySource } from "../agent/relay-registry.ts";
 export { createQueue, type Queue } from "../async/queue.ts";
 export { abortable, onAbort } from "../async/signal.ts";

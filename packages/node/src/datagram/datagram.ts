@@ -1,0 +1,87 @@
+/** ICE and datagrams, in plain Node: for peers in Node, and for cunīcu daemons. */
+
+import { type Agent, type Clock, type IceServer, type IceServerSource, systemClock, WiceError } from "@wice/core";
+import { cunicuDialect } from "@wice/core/dialect";
+import { createIceServers } from "@wice/core/transport";
+import { connectDatagram, type DatagramNative } from "./datagram-connection.ts";
+import type { LocalAddress } from "./ice/local-addresses.ts";
+import type { PortRange } from "./ice/udp-socket.ts";
+
+export interface DatagramOptions {
+  /**
+   * STUN and TURN servers (TURN over UDP, TCP or TLS), or who knows them: asked again before they expire. Default none:
+   * peers then find each other within a network, and wherever addresses are public.
+   */
+  readonly iceServers?: readonly IceServer[] | IceServerSource | undefined;
+  /** `"relay"` hides our addresses behind a TURN server. Default `"all"`. */
+  readonly iceTransportPolicy?: "all" | "relay" | undefined;
+  /**
+   * Which addresses of this machine are used, of at most 16. Default: all but loopback and link-local ones and those of
+   * interfaces called `wg…`; loopback, where there is nothing else.
+   */
+  readonly useAddress?: ((address: LocalAddress) => boolean) | undefined;
+  /** The UDP ports that may be used, both ends included; a connection takes one for each address. Default: any. */
+  readonly portRange?: PortRange | undefined;
+  /**
+   * Seals what is sent, so that nobody on the path can read it or alter it. Default true. False only where what is sent
+   * protects itself, as WireGuard does; both peers have to agree on it. Daemons of cunīcu never protect.
+   */
+  readonly protect?: boolean | undefined;
+  /** The largest sealed datagram, in bytes: 1,200 go everywhere. From 576 to 65,000. */
+  readonly datagramBytes?: number | undefined;
+  /** Certificates that are trusted for TURN over TLS, instead of the system's. PEM. */
+  readonly ca?: string | Buffer | undefined;
+  /** For tests. Default: the platform's. */
+  readonly clock?: Clock | undefined;
+}
+
+/**
+ * An agent over UDP, without WebRTC: sessions of it carry datagrams, which may get lost or overtake each other, and are
+ * sealed. It talks to peers in Node and, bare, to daemons of cunīcu; browsers cannot.
+ *
+ * Throws `invalid-argument`.
+ *
+ * ```ts
+ * const peer = createPeer({ privateKey, backend, agents: [datagram()] });
+ * ```
+ */
+export function datagram(options: DatagramOptions = {}): Agent<DatagramNative> {
+  const {
+    iceServers = [],
+    iceTransportPolicy,
+    useAddress,
+    portRange,
+    protect = true,
+    ca,
+    clock = systemClock,
+  } = options;
+  const { datagramBytes = 1_200 } = options;
+  if (!Number.isInteger(datagramBytes) || datagramBytes < 576 || datagramBytes > 65_000)
+    throw new WiceError("invalid-argument", "datagramBytes is a whole number from 576 to 65,000");
+  if (portRange !== undefined && !isRange(portRange))
+    throw new WiceError("invalid-argument", "portRange has a min and a max, from 1 to 65,535");
+  const servers = createIceServers(iceServers, { clock });
+
+  return {
+    name: "datagram",
+    dialect: cunicuDialect,
+    get hasTurn() {
+      return servers.hasTurn;
+    },
+    connect(connectionOptions) {
+      const { events } = connectionOptions;
+      return connectDatagram({
+        ...connectionOptions,
+        ...{ clock, protect, datagramBytes },
+        ice: {
+          ...{ relayOnly: iceTransportPolicy === "relay", portRange, useAddress, ca },
+          servers: (signal) => servers.current(signal, events.onServerError),
+        },
+      });
+    },
+  };
+}
+
+function isRange({ min, max }: PortRange): boolean {
+  return Number.isInteger(min) && Number.isInteger(max) && min >= 1 && min <= max && max <= 65_535;
+}

@@ -1,0 +1,200 @@
+/** The sockets and relays of one connection, and the candidates that they give. */
+
+import { lookup } from "node:dns/promises";
+import { isIP } from "node:net";
+import type { Candidate, Clock, IceServer, ServerError } from "@wice/core";
+import { type Base, type BaseHandlers, candidatePriority, familyOf, foundationOf, openHostBase } from "./base.ts";
+import { type LocalAddress, localAddresses } from "./local-addresses.ts";
+import { parseServers, type StunServer, type TurnServer } from "./server-url.ts";
+import { attribute, type Endpoint, method, normalAddress, readXorAddress, type StunMessage } from "./stun-message.ts";
+import { createStunRequests } from "./stun-requests.ts";
+import { allocateRelay } from "./turn-relay.ts";
+import type { PortRange } from "./udp-socket.ts";
+
+export interface Bases {
+  readonly all: ReadonlySet<Base>;
+  /**
+   * Opens sockets at addresses that have none, and closes those of addresses that are gone. Rejects with `address-in-use`
+   * where there is none at all.
+   */
+  open(): Promise<void>;
+  /** Tells the candidates, those of the sockets first; resolves when no server is waited for any more. */
+  gather(onCandidate: (candidate: Candidate) => void): Promise<void>;
+  /** Whether it is a server's answer. */
+  take(message: StunMessage): boolean;
+  close(): void;
+}
+
+export interface BasesOptions extends BaseHandlers {
+  readonly clock: Clock;
+  readonly relayOnly: boolean;
+  readonly portRange: PortRange | undefined;
+  readonly useAddress: ((address: LocalAddress) => boolean) | undefined;
+  readonly ca: string | Buffer | undefined;
+  servers(signal: AbortSignal): Promise<readonly IceServer[]>;
+  onBase(base: Base): void;
+  /** It carries nothing any more. */
+  onLost(base: Base): void;
+  onServerError(error: ServerError): void;
+}
+
+/** More give no better path. */
+const maxServers = 8;
+const highestPreference = 65_535;
+
+export function createBases(options: BasesOptions): Bases {
+  const { clock, relayOnly, portRange, useAddress, ca, onBase, onLost } = options;
+  const closing = new AbortController();
+  const { signal } = closing;
+  const requests = createStunRequests({ clock, repeats: true });
+  /** By address. */
+  const hosts = new Map<string, Base>();
+  /** By the server's URL. */
+  const relays = new Map<string, Base>();
+  const all = new Set<Base>();
+  const reported = new Set<string>();
+
+  const add = (base: Base): void => {
+    all.add(base);
+    onBase(base);
+  };
+  const drop = (base: Base): void => {
+    all.delete(base);
+    onLost(base);
+    base.close();
+  };
+  const report = (error: ServerError): void => {
+    const what = `${error.code} ${error.url}`;
+    if (signal.aborted || reported.has(what)) return;
+    reported.add(what);
+    options.onServerError(error);
+  };
+
+  const open = async (): Promise<void> => {
+    if (relayOnly) return;
+    const addresses = localAddresses(useAddress).map(({ address }) => address);
+    for (const [address, base] of hosts) {
+      if (addresses.includes(address)) continue;
+      hosts.delete(address);
+      drop(base);
+    }
+    const failures: unknown[] = [];
+    await Promise.all(
+      addresses.map(async (address, index) => {
+        if (hosts.has(address)) return;
+        try {
+          const base = await openHostBase(address, highestPreference - index, portRange, options);
+          if (signal.aborted || hosts.has(address)) base.close();
+          else {
+            hosts.set(address, base);
+            add(base);
+          }
+        } catch (error) {
+          failures.push(error);
+        }
+      }),
+    );
+    if (hosts.size === 0 && failures.length > 0 && !signal.aborted) throw failures[0];
+  };
+
+  const askStun = async ({ host, port, url }: StunServer, onCandidate: (candidate: Candidate) => void) => {
+    const addresses = await resolve(host);
+    const asked = [...hosts.values()].flatMap((base) => {
+      const address = addresses.find((each) => familyOf(each) === base.family);
+      return address === undefined ? [] : [{ base, address }];
+    });
+    const answers = await Promise.all(
+      asked.map(async ({ base, address }) => {
+        const send = (packet: Buffer): void => base.send(packet, address, port);
+        const answer = await requests.ask({ method: method.binding, attributes: [] }, send);
+        const mapped = answer && readXorAddress(answer.attributes.get(attribute.xorMappedAddress), answer.id);
+        if (mapped !== undefined && !signal.aborted) tellReflexive(base, mapped, url, onCandidate);
+        return mapped !== undefined;
+      }),
+    );
+    const text = addresses.length === 0 ? "the STUN server has no address" : "the STUN server does not answer";
+    if (asked.length > 0 || addresses.length === 0) if (!answers.includes(true)) report({ url, code: 701, text });
+  };
+  const tellReflexive = (
+    { candidate }: Base,
+    mapped: Endpoint,
+    url: string,
+    onCandidate: (candidate: Candidate) => void,
+  ): void => {
+    // Without NAT it says nothing new.
+    if (mapped.address === candidate.address && mapped.port === candidate.port) return;
+    onCandidate({
+      ...candidate,
+      ...{ type: "srflx", address: mapped.address, port: mapped.port },
+      related: { address: candidate.address, port: candidate.port },
+      foundation: foundationOf("srflx", candidate.address, url),
+      priority: candidatePriority("srflx", Math.floor(candidate.priority / 2 ** 8) % 2 ** 16),
+    });
+  };
+  const askTurn = async (server: TurnServer, index: number, onCandidate: (candidate: Candidate) => void) => {
+    const { url, transport } = server;
+    const before = relays.get(url);
+    if (before !== undefined) {
+      onCandidate(before.candidate);
+      return;
+    }
+    // UDP loses less time than a stream that loses a segment.
+    const localPreference = (transport === "udp" ? highestPreference : highestPreference / 2) - index;
+    const relay = await allocateRelay(server, {
+      ...{ clock, signal, ca, onPacket: options.onPacket, onLow: options.onLow },
+      localPreference: Math.floor(localPreference),
+      onLost(base) {
+        if (relays.get(url) === base) relays.delete(url);
+        drop(base);
+      },
+    });
+    if ("code" in relay) report(relay);
+    else if (signal.aborted) relay.base.close();
+    else {
+      relays.set(url, relay.base);
+      add(relay.base);
+      onCandidate(relay.base.candidate);
+    }
+  };
+
+  return {
+    all,
+    open,
+    async gather(tell) {
+      const told = new Set<string>();
+      const onCandidate = (candidate: Candidate): void => {
+        const name = `${candidate.type} ${candidate.address} ${candidate.port}`;
+        if (signal.aborted || told.has(name)) return;
+        told.add(name);
+        tell(candidate);
+      };
+      for (const { candidate } of hosts.values()) onCandidate(candidate);
+      const servers = parseServers(await options.servers(signal)).slice(0, maxServers);
+      await Promise.all(
+        servers.map(async (server, index) => {
+          if (server.kind === "unusable") report({ url: server.url, code: 701, text: server.why });
+          else if (server.kind === "turn") await askTurn(server, index, onCandidate);
+          else if (!relayOnly) await askStun(server, onCandidate);
+        }),
+      );
+    },
+    take: requests.take,
+    close() {
+      closing.abort();
+      requests.end();
+      for (const base of all) base.close();
+      all.clear();
+      hosts.clear();
+      relays.clear();
+    },
+  };
+}
+
+async function resolve(host: string): Promise<string[]> {
+  if (isIP(host) !== 0) return [normalAddress(host)];
+  try {
+    return (await lookup(host, { all: true })).map(({ address }) => normalAddress(address));
+  } catch {
+    return [];
+  }
+}

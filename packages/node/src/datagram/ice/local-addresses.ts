@@ -1,0 +1,40 @@
+/** The addresses of this machine that a peer might reach. */
+
+import { networkInterfaces } from "node:os";
+import { normalAddress } from "./stun-message.ts";
+
+export interface LocalAddress {
+  readonly interfaceName: string;
+  readonly address: string;
+  readonly family: 4 | 6;
+  /** Of the loopback interface. */
+  readonly internal: boolean;
+}
+
+/** More cost checks, and tell nobody anything new. */
+const maxAddresses = 16;
+
+/**
+ * All but loopback and link-local addresses, and those of interfaces called `wg…`: a tunnel that runs through this
+ * connection cannot carry it. Loopback, where there is nothing else.
+ */
+export function localAddresses(use: ((address: LocalAddress) => boolean) | undefined): LocalAddress[] {
+  const all = Object.entries(networkInterfaces()).flatMap(([interfaceName, list = []]) =>
+    list.map(({ address, family, internal }): LocalAddress => {
+      return { interfaceName, address: normalAddress(address), family: family === "IPv4" ? 4 : 6, internal };
+    }),
+  );
+  if (use !== undefined) return all.filter(use).slice(0, maxAddresses);
+  const usual = all.filter((each) => !each.internal && !isLinkLocal(each.address) && !/^wg/.test(each.interfaceName));
+  // Tunnels of others come last: what goes through them goes through something else first.
+  usual.sort((a, b) => Number(isTunnel(a)) - Number(isTunnel(b)));
+  return (usual.length > 0 ? usual : all.filter(({ internal }) => internal)).slice(0, maxAddresses);
+}
+
+function isLinkLocal(address: string): boolean {
+  return /^169\.254\.|^fe[89ab]/i.test(address);
+}
+
+function isTunnel({ interfaceName }: LocalAddress): boolean {
+  return /^(tun|tap|utun|ipsec|ppp)/.test(interfaceName);
+}
