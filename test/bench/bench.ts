@@ -7,6 +7,7 @@
 import { writeFile } from "node:fs/promises";
 import { parseArgs } from "node:util";
 import { bundles } from "./bundles.ts";
+import { connect } from "./connect/connect.ts";
 import { crypto } from "./crypto.ts";
 import { describeMachine, formatMachine } from "./machine.ts";
 import { page } from "./page.ts";
@@ -16,7 +17,7 @@ import { relayLatency } from "./relay/latency.ts";
 import { relayMemory } from "./relay/memory.ts";
 import { holds, type Report, type Topic } from "./topic.ts";
 
-const topics: readonly Topic[] = [relayCpu, relayLatency, relayMemory, crypto, bundles, page];
+const topics: readonly Topic[] = [relayCpu, relayLatency, relayMemory, crypto, bundles, page, connect];
 
 const { values, positionals } = parseArgs({
   allowPositionals: true,
