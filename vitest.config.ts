@@ -31,7 +31,7 @@ export default defineConfig({
       suite("cli", "test/cli/**/*.test.ts", { testTimeout: 60_000 }),
       suite("e2e", "test/e2e/**/*.test.ts", { testTimeout: 60_000 }),
       suite("browser", "test/browser/**/*.test.ts", { testTimeout: 30_000 }),
-      suite("kubernetes", "test/kubernetes/**/*.test.ts", { testTimeout: 60_000 }),
+      suite("kubernetes", "test/kubernetes/**/*.test.ts", { testTimeout: 60_000, maxWorkers: 1 }),
       suite("interop", "test/interop/**/*.test.ts", { testTimeout: 60_000 }),
       suite("faults", "test/faults/**/*.test.ts", { testTimeout: 180_000 }),
       suite("packaging", "test/packaging/**/*.test.ts", {

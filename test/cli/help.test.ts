@@ -20,6 +20,7 @@ const commands: readonly (readonly [name: string, options: readonly string[]])[]
   ["subscribe", ["key", "relay", "from", "json", "count", "group", "ca", "max-envelope-bytes"]],
   ["connect", ["key", "relay", "stun", "turn", "agent", "json", "timeout", "ca"]],
   ["listen", ["key", "relay", "allow", "stun", "turn", "agent", "json", "ca"]],
+  ["kubernetes manifests", ["namespace"]],
 ];
 
 describe.concurrent("help", () => {

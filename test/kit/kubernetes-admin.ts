@@ -6,8 +6,14 @@ import { join } from "node:path";
 
 export interface KubernetesAdmin {
   isReady(): Promise<boolean>;
-  /** Rejects with what the API server says when it refuses. */
-  send(method: string, path: string, body?: unknown, contentType?: string): Promise<Record<string, unknown>>;
+  /** Rejects with what the API server says when it refuses. @param user to act as */
+  send(
+    method: string,
+    path: string,
+    body?: unknown,
+    contentType?: string,
+    user?: string,
+  ): Promise<Record<string, unknown>>;
   /** `kubectl apply -f -` */
   apply(manifests: string): Promise<void>;
   createNamespace(name: string): Promise<void>;
@@ -39,11 +45,15 @@ const collections: Readonly<Record<string, (namespace: string) => string>> = {
 };
 
 export function createKubernetesAdmin({ server, ca, credentials, folder }: AdminAccess): KubernetesAdmin {
-  const send: KubernetesAdmin["send"] = async (method, path, body, contentType = "application/json") => {
+  const send: KubernetesAdmin["send"] = async (method, path, body, contentType = "application/json", user = "") => {
     const { headers: ours, ...tls } = await credentials();
     return await new Promise((resolve, reject) => {
       const text = typeof body === "string" ? body : body === undefined ? "" : JSON.stringify(body);
-      const headers = { ...(ours as Record<string, string>), ...(text !== "" && { "content-type": contentType }) };
+      const headers = {
+        ...(ours as Record<string, string>),
+        ...(text !== "" && { "content-type": contentType }),
+        ...(user !== "" && { "impersonate-user": user }),
+      };
       const outgoing = request(`${server}${path}`, { ...tls, method, headers, agent: false }, async (incoming) => {
         let answer = "";
         try {

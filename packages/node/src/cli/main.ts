@@ -12,6 +12,7 @@ import { keyGenerate } from "./key-generate.ts";
 import { keyPassphrase } from "./key-passphrase.ts";
 import { keyPublic } from "./key-public.ts";
 import { keyRole } from "./key-role.ts";
+import { manifests } from "./kubernetes-manifests.ts";
 import { listen } from "./listen.ts";
 import { nearest } from "./nearest.ts";
 import { createOutput, OutputClosed } from "./output.ts";
@@ -34,6 +35,7 @@ const commands: readonly Command[] = [
   subscribe,
   connect,
   listen,
+  manifests,
 ];
 
 /** Under npx one Ctrl-C arrives twice: from the terminal, and from npm, which passes on what it gets itself. */

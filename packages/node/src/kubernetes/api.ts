@@ -8,7 +8,7 @@ import { type Cluster, openCluster } from "./cluster.ts";
 import { connectError } from "./connect-error.ts";
 import type { KubernetesSettings } from "./options.ts";
 import { resourcePath } from "./resource.ts";
-import { type ApiCall, type ApiStatus, type Refusal, statusError } from "./status-error.ts";
+import { type ApiCall, type ApiStatus, isDoubtful, type Refusal, startingError, statusError } from "./status-error.ts";
 
 export interface ApiRequest {
   readonly verb: ApiCall["verb"];
@@ -49,11 +49,15 @@ export function isRefused(answer: object): answer is ApiRefused {
 
 /** Short requests share so many connections; each watch has its own. */
 const maxConnections = 8;
+/** For how long an API server may be starting, before its refusals are believed all the same. */
+const startingMs = 60_000;
 const methods = { create: "POST", list: "GET", watch: "GET", delete: "DELETE" } as const;
 
 export function createApi({ endpoint, requestTimeoutMs }: KubernetesSettings): Api {
   let opened: Promise<Cluster> | undefined;
   let known: Cluster | undefined;
+  /** Since when it has been refusing without being ready. */
+  let doubtSinceMs: number | undefined;
   const pools = {
     "https:": {
       call: new Agent({ keepAlive: true, maxSockets: maxConnections }),
@@ -81,25 +85,27 @@ export function createApi({ endpoint, requestTimeoutMs }: KubernetesSettings): A
     where: known?.where ?? "",
   });
 
-  /** Resolves with the headers of the answer. */
-  const send = async (request: ApiRequest): Promise<IncomingMessage> => {
+  /** Resolves with the headers of the answer. @param anonymousPath asked for without credentials, in place of envelopes */
+  const send = async (request: ApiRequest, anonymousPath?: string): Promise<IncomingMessage> => {
     const { verb, name, query = {}, body, metadataOnly = false, signal } = request;
     const { server, where, namespace, proxied, authentication } = await cluster();
-    const { agent, headers, ...tls } = await authentication();
+    const { agent, headers, cert, key, auth, ...rest } = await authentication();
+    const ours = anonymousPath === undefined ? { headers, cert, key, auth } : {};
     signal.throwIfAborted();
     const text = body === undefined ? undefined : JSON.stringify(body);
     const base = server.pathname.replace(/\/$/, "");
     const search = new URLSearchParams(query).toString();
     const secure = server.protocol === "https:";
     const options: RequestOptions = {
-      ...tls,
+      ...rest,
+      ...ours,
       method: methods[verb],
       host: server.hostname.replace(/^\[|\]$/g, ""),
       port: server.port || (secure ? 443 : 80),
-      path: `${base}${resourcePath(namespace, name)}${search === "" ? "" : `?${search}`}`,
+      path: `${base}${anonymousPath ?? resourcePath(namespace, name)}${search === "" ? "" : `?${search}`}`,
       agent: proxied ? agent : pools[secure ? "https:" : "http:"][verb === "watch" ? "watch" : "call"],
       headers: {
-        ...headers,
+        ...ours.headers,
         accept: metadataOnly ? metadataAccept[verb] : "application/json",
         "user-agent": "wice",
         ...(text !== undefined && { "content-type": "application/json", "content-length": Buffer.byteLength(text) }),
@@ -153,6 +159,31 @@ export function createApi({ endpoint, requestTimeoutMs }: KubernetesSettings): A
     return { refusal, error: statusError(refusal, callOf(verb)) };
   };
 
+  /** Everybody may ask, once the Roles are known; who must not, in hardened clusters, gets 401, and is to believe what it is told. */
+  const isReady = async (signal: AbortSignal): Promise<boolean> => {
+    const incoming = await send({ verb: "list", signal }, "/readyz");
+    incoming.resume();
+    return incoming.statusCode === 200 || incoming.statusCode === 401;
+  };
+
+  /** The answer, or a refusal that the API server stands by, or that it will not stand by: a retryable one. */
+  const ask = async (request: ApiRequest): Promise<IncomingMessage | ApiRefused> => {
+    const first = await sendTwice(request);
+    if (isGood(first)) return first;
+    const refusal = await refused(first, request.verb);
+    if (!isDoubtful(refusal.refusal, request.verb)) return refusal;
+    if (!(await isReady(request.signal))) {
+      const now = performance.now();
+      doubtSinceMs ??= now;
+      if (now - doubtSinceMs > startingMs) return refusal;
+      return { ...refusal, error: startingError(refusal.error, known?.where ?? "") };
+    }
+    doubtSinceMs = undefined;
+    // It may have become ready in between.
+    const second = await send(request);
+    return isGood(second) ? second : await refused(second, request.verb);
+  };
+
   /** The signal, or the end of the time that a request may take. */
   const limited = async <T>(request: ApiRequest, run: (signal: AbortSignal) => Promise<T>): Promise<T> => {
     const tooSlow = new AbortController();
@@ -173,19 +204,14 @@ export function createApi({ endpoint, requestTimeoutMs }: KubernetesSettings): A
   return {
     call: (request) =>
       limited(request, async (signal) => {
-        const incoming = await sendTwice({ ...request, signal });
-        const status = incoming.statusCode ?? 0;
-        if (status < 200 || status > 299) return await refused(incoming, request.verb);
+        const incoming = await ask({ ...request, signal });
+        if (isRefused(incoming)) return incoming;
         const text = await readText(incoming);
         const serverTimeMs = Date.parse(incoming.headers.date ?? "");
         return { body: parseAnswer(text), serverTimeMs: Number.isNaN(serverTimeMs) ? undefined : serverTimeMs };
       }),
-    async stream(request) {
-      // The time limit is over with the headers; the request's own signal goes on to end the stream.
-      const incoming = await limited(request, async (signal) => await sendTwice({ ...request, signal }));
-      if (incoming.statusCode === 200) return incoming;
-      return await limited(request, () => refused(incoming, request.verb));
-    },
+    // The time limit is over with the headers; the request's own signal goes on to end the stream.
+    stream: (request) => limited(request, async (signal) => await ask({ ...request, signal })),
     errorOf: (refusal, verb) => statusError(refusal, callOf(verb)),
     close() {
       for (const { call, watch } of Object.values(pools)) {
@@ -213,6 +239,10 @@ export function createApi({ endpoint, requestTimeoutMs }: KubernetesSettings): A
       throw new WiceError("protocol", `what answers at ${known?.where ?? ""} is no Kubernetes API server`, { cause });
     }
   }
+}
+
+function isGood({ statusCode = 0 }: IncomingMessage): boolean {
+  return statusCode >= 200 && statusCode <= 299;
 }
 
 const partial = (kind: string): string => `application/json;as=${kind};g=meta.k8s.io;v=v1`;

@@ -42,7 +42,8 @@ export function createCleanUp(api: Api, settings: KubernetesSettings, onFailed: 
   const stop = new AbortController();
   /** Taken envelopes that wait for their moment. */
   const waiting = new Map<string, NodeJS.Timeout>();
-  const ready: Deletion[] = [];
+  /** Those whose moment has come, by name. */
+  const ready = new Map<string, Deletion>();
   const running = new Set<Promise<void>>();
   /** Names of what we published, and when. */
   const own = new Map<string, number>();
@@ -51,13 +52,14 @@ export function createCleanUp(api: Api, settings: KubernetesSettings, onFailed: 
   let closing = false;
 
   const remove = (deletion: Deletion): void => {
-    ready.push(deletion);
+    ready.set(deletion.name, deletion);
     proceed();
   };
   const proceed = (): void => {
     while (running.size < maxDeletions) {
-      const deletion = ready.shift();
+      const [deletion] = ready.values();
       if (deletion === undefined) return;
+      ready.delete(deletion.name);
       const done = removeOne(deletion).finally(() => {
         running.delete(done);
         proceed();
@@ -159,6 +161,7 @@ export function createCleanUp(api: Api, settings: KubernetesSettings, onFailed: 
     gone(name) {
       clearTimeout(waiting.get(name));
       waiting.delete(name);
+      ready.delete(name);
       own.delete(name);
     },
     published(name) {
@@ -182,10 +185,10 @@ export function createCleanUp(api: Api, settings: KubernetesSettings, onFailed: 
       try {
         for (const [name, wait] of waiting) {
           clearTimeout(wait);
-          ready.push({ name, tries: maxTries });
+          ready.set(name, { name, tries: maxTries });
         }
         waiting.clear();
-        for (const name of await leftovers()) ready.push({ name, tries: maxTries });
+        for (const name of await leftovers()) ready.set(name, { name, tries: maxTries });
         proceed();
         while (running.size > 0) await Promise.all(running);
       } catch (reason) {

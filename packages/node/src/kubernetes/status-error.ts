@@ -70,6 +70,21 @@ export function isUnknownField({ httpStatus, status }: Refusal): boolean {
   return httpStatus === 400 && /field label not supported|is not a known field selector/i.test(status?.message ?? "");
 }
 
+/**
+ * Whether an API server that has just started could have said so by mistake: until it has read the cluster's Roles and
+ * custom resources, it knows of none.
+ */
+export function isDoubtful({ httpStatus, status }: Refusal, verb: ApiCall["verb"]): boolean {
+  if (httpStatus === 403) return /cannot \w+ resource/.test(status?.message ?? "");
+  return httpStatus === 401 || (httpStatus === 404 && verb !== "delete" && status?.details?.kind !== "namespaces");
+}
+
+/** A refusal that the API server will not stand by. */
+export function startingError(error: WiceError, where: string): WiceError {
+  const text = `the API server at ${where} is not ready yet, and refuses for now: ${error.message}`;
+  return new WiceError("unavailable", text, { cause: error, retryable: true });
+}
+
 const texts: Readonly<Record<number, (call: ApiCall, status: ApiStatus | undefined) => WiceError>> = {
   401: ({ where }) =>
     new WiceError(
