@@ -294,7 +294,10 @@ export function connectDatagram(options: DatagramConnectionOptions): AgentConnec
     canRestart: true,
     offer: ({ restart }) =>
       run(async () => {
-        if (restart && offered === current) offered = undefined;
+        if (restart) {
+          if (offered !== undefined && offered !== current) drop(offered);
+          offered = undefined;
+        }
         offered ??= restart ? undefined : current;
         offered ??= await begin();
         return describe(offered);
