@@ -36,6 +36,14 @@ export {
   type InProcessOptions,
   inProcessFactory,
 } from "./transport/in-process.ts";
+export {
+  type MultiOptions,
+  type MultiStatus,
+  type MultiTransport,
+  multi,
+  type NamedTransport,
+} from "./transport/multi.ts";
+export type { MemberHealth } from "./transport/multi-member.ts";
 
 // Sessions
 export { createPeer } from "./session/create-peer.ts";

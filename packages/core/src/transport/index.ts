@@ -6,5 +6,6 @@ export { createQueue, type Queue } from "../async/queue.ts";
 export { abortable, onAbort } from "../async/signal.ts";
 export { checkBox, fromWireEnvelope } from "../envelope.ts";
 export { asWiceError } from "../errors.ts";
+export { createFedQueue, type FedQueue } from "./fed-queue.ts";
 export { lostSubscription } from "./lost-subscription.ts";
 export { httpStatusError, noSignalingServer, type RpcStatus, rpcStatusError } from "./rpc-status.ts";

@@ -2,7 +2,7 @@
 
 import type { IncomingMessage } from "node:http";
 import { type Envelope, type EnvelopeSubscription, type PublicKey, WiceError } from "@wice/core";
-import { asWiceError, createQueue, lostSubscription, onAbort } from "@wice/core/transport";
+import { asWiceError, createFedQueue, lostSubscription, onAbort } from "@wice/core/transport";
 import { type Api, isRefused } from "./api.ts";
 import type { CleanUp } from "./clean-up.ts";
 import type { KubernetesSettings } from "./options.ts";
@@ -40,25 +40,15 @@ export async function subscribe(
   const name = recipient.toString();
   const stop = new AbortController();
   const over = new WiceError("closed", "the subscription is over");
-  let wake = (): void => {};
-  const queue = createQueue<Envelope>(queueLimit, () => {
+  const queue = createFedQueue<Envelope>(queueLimit, () => {
     forget();
     stop.abort(over);
-    wake();
     context.onOver(subscription);
   });
-  const iterator = queue[Symbol.asyncIterator]();
   const subscription: EnvelopeSubscription = {
-    [Symbol.asyncIterator]: () => ({
-      next() {
-        const next = iterator.next();
-        wake();
-        return next;
-      },
-      return: () => iterator.return?.() ?? Promise.resolve({ done: true, value: undefined }),
-    }),
+    [Symbol.asyncIterator]: () => queue[Symbol.asyncIterator](),
     async close() {
-      await iterator.return?.();
+      await queue[Symbol.asyncIterator]().return?.();
     },
   };
   const forget = onAbort(signal, () => {
@@ -76,12 +66,7 @@ export async function subscribe(
     cleanUp.taken(object.metadata.name);
     const envelope = readEnvelope(object, settings.maxEnvelopeBytes);
     if (typeof envelope === "string") return context.onDropped(envelope);
-    while (!queue.push(envelope)) {
-      if (stop.signal.aborted) return;
-      await new Promise<void>((resolve) => {
-        wake = resolve;
-      });
-    }
+    await queue.put(envelope);
   };
 
   /** What was missed, as far as it is still there; what came before we subscribed is not for us. */
