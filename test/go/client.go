@@ -31,12 +31,28 @@ type client struct {
 	signaling wire.SignalingClient
 	relays    wire.RelayRegistryClient
 
+	// heard gets every message that opens, in order. May be nil.
+	heard func(sender key, message *wire.Message)
+
 	mu     sync.Mutex
 	groups map[key]bool // Whether the key belongs to a group, by subscribed public key.
 }
 
 func runClient(l *lines, args []string) {
-	flags := flag.NewFlagSet("client", flag.ExitOnError)
+	c := dial(l, flag.NewFlagSet("client", flag.ExitOnError), args)
+
+	on(l, "generate", func(struct{}) (any, error) { return generatePair() })
+	on(l, "subscribe", c.subscribe)
+	on(l, "publish", c.publish)
+	on(l, "burst", c.burst)
+	on(l, "getRelays", c.getRelays)
+	on(l, "raw", c.raw)
+
+	go func() { l.emit("ready", fields{"buildInfo": toJSON(c.greet())}) }()
+}
+
+// dial adds the flags of a connection to others, parses them all, and ends the process when it cannot dial.
+func dial(l *lines, flags *flag.FlagSet, args []string) *client {
 	target := flags.String("target", "", "host:port of the server")
 	secure := flags.Bool("tls", false, "use TLS and trust any certificate")
 	pingTime := flags.Duration("keepalive-time", 0, "ping after so much silence; grpc-go allows 10s at least")
@@ -64,27 +80,20 @@ func runClient(l *lines, args []string) {
 		l.log("fatal", "failed to dial", err)
 		os.Exit(1)
 	}
-	c := &client{
+	return &client{
 		out: l, conn: conn, groups: map[key]bool{},
 		signaling: wire.NewSignalingClient(conn), relays: wire.NewRelayRegistryClient(conn),
 	}
+}
 
-	on(l, "generate", func(struct{}) (any, error) { return generatePair() })
-	on(l, "subscribe", c.subscribe)
-	on(l, "publish", c.publish)
-	on(l, "burst", c.burst)
-	on(l, "getRelays", c.getRelays)
-	on(l, "raw", c.raw)
-
-	// A daemon does not start without an answer to this; it waits for a server that is not there yet.
-	go func() {
-		info, err := c.signaling.GetBuildInfo(context.Background(), &wire.Empty{}, grpc.WaitForReady(true))
-		if err != nil {
-			l.log("fatal", "failed to connect to the signaling server", err)
-			os.Exit(1)
-		}
-		l.emit("ready", fields{"buildInfo": toJSON(info)})
-	}()
+// greet waits for a server that is not there yet. A daemon does not start without an answer to this.
+func (c *client) greet() *wire.BuildInfo {
+	info, err := c.signaling.GetBuildInfo(context.Background(), &wire.Empty{}, grpc.WaitForReady(true))
+	if err != nil {
+		c.out.log("fatal", "failed to connect to the signaling server", err)
+		os.Exit(1)
+	}
+	return info
 }
 
 func generatePair() (any, error) {
@@ -190,6 +199,9 @@ func (c *client) receive(private, subscribed key, envelope *wire.Envelope) {
 		"unknownBytes":         unknownBytes(message.ProtoReflect()),
 		"envelopeUnknownBytes": unknownBytes(envelope.ProtoReflect()),
 	})
+	if c.heard != nil {
+		c.heard(sender, message)
+	}
 }
 
 type publishArgs struct {

@@ -19,7 +19,7 @@ import (
 
 func main() {
 	if len(os.Args) < 2 {
-		fmt.Fprintln(os.Stderr, "usage: gopeer client|server|registry [flags]")
+		fmt.Fprintln(os.Stderr, "usage: gopeer client|daemon|server|registry [flags]")
 		os.Exit(2)
 	}
 
@@ -29,6 +29,8 @@ func main() {
 	switch os.Args[1] {
 	case "client":
 		runClient(l, os.Args[2:])
+	case "daemon":
+		runDaemon(l, os.Args[2:])
 	case "server":
 		runServer(l, os.Args[2:])
 	case "registry":

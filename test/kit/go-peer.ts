@@ -62,6 +62,66 @@ export async function startGoClient(binary: string, target: string, flags: reado
   return startGo(binary, ["client", `--target=${target}`, ...flags]);
 }
 
+export interface GoDaemonOptions {
+  /** host:port of the relay. */
+  readonly target: string;
+  /** Private; base64. */
+  readonly key: string;
+  /** The public key of the one peer that it has. */
+  readonly peer: string;
+  /** STUN and TURN servers, credentials behind a "#": `turn:192.0.2.1:3478?transport=udp#user:password`. */
+  readonly urls?: readonly string[] | undefined;
+  /** Messages that get lost, as test/go/daemon_losses.go names them: `sent:answer:1`, `received:candidate:2`. */
+  readonly lose?: readonly string[] | undefined;
+  /** How long a restart has no agent but the dead one. Default 20. */
+  readonly restartGapMs?: number | undefined;
+  /** Sends back what comes. Default false: two that do never end. */
+  readonly echo?: boolean | undefined;
+  /** Uses addresses of the loopback interface, too. Default true: a test need not have any other. */
+  readonly loopback?: boolean | undefined;
+  /** What runs it, its arguments first: `["ip", "netns", "exec", "left"]`. */
+  readonly within?: readonly string[] | undefined;
+}
+
+/** What a daemon has said or heard: `numbers` counts from 1, each way and kind. */
+export interface GoSignal extends LineEvent {
+  readonly way: "sent" | "received";
+  readonly numbers: Readonly<
+    Partial<Record<"message" | "credentials" | "need" | "answer" | "candidate", number | undefined>>
+  >;
+  readonly lost: boolean;
+  /** Of its credentials, or "". */
+  readonly ufrag: string;
+  /** By its own clock, from its start. */
+  readonly atMs: number;
+}
+
+/**
+ * Starts `gopeer daemon`, an emulation of a cunīcu daemon: test/go/daemon.go says what it does. Its events are `state`, `signal`,
+ * `candidate`, `pair` and `data`; its commands `restart` and `send`.
+ */
+export async function startGoDaemon(binary: string, options: GoDaemonOptions): Promise<GoPeer> {
+  const {
+    target,
+    key,
+    peer,
+    urls = [],
+    lose = [],
+    restartGapMs = 20,
+    echo = false,
+    loopback = true,
+    within = [],
+  } = options;
+  const [program = binary, ...args] = [...within, binary, "daemon"];
+  return startGo(program, [
+    ...args,
+    ...[`--target=${target}`, `--key=${key}`, `--peer=${peer}`, `--restart-gap=${restartGapMs}ms`, `--echo=${echo}`],
+    `--loopback=${loopback}`,
+    ...urls.map((url) => `--url=${url}`),
+    ...lose.map((message) => `--lose=${message}`),
+  ]);
+}
+
 /** Starts `gopeer server` and waits until it listens. */
 export async function startGoServer(binary: string, flags: readonly string[] = []): Promise<GoServer> {
   return untilReady(await startGo(binary, ["server", ...flags]));
