@@ -17,8 +17,13 @@ export interface Queue<T> extends AsyncIterable<T> {
 /**
  * @param limit items that wait at most
  * @param onEnd called once, as soon as nothing more is taken: ended, failed, or the consumer stopped iterating
+ * @param onUnclaimed called with each item that waits when the consumer stops iterating, for items that have to be ended
  */
-export function createQueue<T>(limit: number, onEnd: () => void = () => {}): Queue<T> {
+export function createQueue<T>(
+  limit: number,
+  onEnd: () => void = () => {},
+  onUnclaimed: (item: T) => void = () => {},
+): Queue<T> {
   const items: T[] = [];
   const waiting: { resolve(result: IteratorResult<T>): void; reject(error: unknown): void }[] = [];
   let ended: { readonly error?: unknown } | undefined;
@@ -54,9 +59,9 @@ export function createQueue<T>(limit: number, onEnd: () => void = () => {}): Que
       });
     },
     return() {
-      items.length = 0;
       if (ended !== undefined) ended = {};
       settle({});
+      for (const item of items.splice(0)) onUnclaimed(item);
       return Promise.resolve(done);
     },
   };

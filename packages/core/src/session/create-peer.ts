@@ -50,7 +50,8 @@ export function createPeer<Native>(options: PeerOptions<Native>): Peer<Native> {
   const ears = new Map<string, Ear>();
   const resting = createLruMap<string, PeeringDriver>(() => maxResting);
   const observers = new Set<Queue<PeerStatus>>();
-  const incoming: Queue<Session> = createQueue(incomingLimit);
+  const turnAway = (session: Session): void => void session.close({ reason: "busy", drainMs: 0 });
+  const incoming: Queue<Session> = createQueue(incomingLimit, () => {}, turnAway);
   const anybody = PublicKey.any.toString();
   let closed: Promise<void> | undefined;
   /** Why our key cannot be called now. */
@@ -79,7 +80,7 @@ export function createPeer<Native>(options: PeerOptions<Native>): Peer<Native> {
       ...{ pair: { ours: privateKey, theirs: key }, backend, agents, clock, random, reconnectMs, reconnectIncomingMs },
       listening: () => hear(accept === undefined ? key : PublicKey.any).then(() => {}),
       onIncoming(session) {
-        if (!incoming.push(session)) void session.close({ reason: "busy", drainMs: 0 });
+        if (!incoming.push(session)) turnAway(session);
       },
       deaf: () => deaf,
       onEntry: (entry) => tell({ type: "peer", key, ...entry }),

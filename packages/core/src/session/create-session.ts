@@ -10,6 +10,7 @@ import type { PublicKey } from "../public-key.ts";
 import type { Role } from "../role.ts";
 import { type Channel, createFlow, type Flow } from "./channel.ts";
 import type { LiveConnection } from "./live-connection.ts";
+import { createPatience, type Patience } from "./patience.ts";
 import type { Session, SessionCloseOptions, SessionEnd, SessionStatus } from "./session.ts";
 import type { TimelineEntry } from "./timeline.ts";
 import { over, type Verdict } from "./verdict.ts";
@@ -19,6 +20,8 @@ export interface OwnedSession {
   readonly session: Session;
   /** The connection that carries it now. */
   readonly live: LiveConnection;
+  /** The application has closed it; it waits for what was sent to arrive. */
+  readonly isClosing: boolean;
   /** Another connection carries it, of the same session of the peer's. */
   carry(live: LiveConnection): void;
   /** It goes on with another session of the peer's, which knows nothing of what was before. */
@@ -60,8 +63,10 @@ export function createSession(
   /** What comes after the end is not its history. */
   let history: readonly TimelineEntry[] | undefined;
   let closing: Promise<void> | undefined;
+  const patience = createPatience(clock);
   const observers = new Set<Queue<SessionStatus>>();
-  const incoming: Queue<Channel> = createQueue(channelLimit);
+  const turnAway = (channel: Channel): void => void channel.close();
+  const incoming: Queue<Channel> = createQueue(channelLimit, () => {}, turnAway);
   /** Further channels, by the connection that has them. */
   const channels = new Map<AgentChannel, Flow>();
   const { promise: closed, resolve: resolveClosed } = Promise.withResolvers<SessionEnd>();
@@ -88,10 +93,13 @@ export function createSession(
       ...{ label: port.label, reliable: port.reliable, clock },
       report: (bytes) => live.consumed(port.id, bytes),
       close() {
-        closingThis ??= drain([flow], usualDrainMs).then(() => {
+        closingThis ??= (async () => {
+          const itsPatience = createPatience(clock);
+          itsPatience.atMost(usualDrainMs);
+          await drain([flow], itsPatience);
           drop();
           port.close();
-        });
+        })();
         return closingThis;
       },
       onFailure() {
@@ -119,21 +127,21 @@ export function createSession(
   };
   const onChannel = (port: AgentChannel): void => {
     const channel = adopt(port);
-    if (!incoming.push(channel)) void channel.close();
+    if (!incoming.push(channel)) turnAway(channel);
   };
 
   /** Lets arrive what was sent, for as long as it may take. */
-  const drain = async (flows: readonly Flow[], drainMs: number): Promise<void> => {
-    const patience = new AbortController();
-    const timer = clock.schedule(drainMs, () => patience.abort());
+  const drain = async (flows: readonly Flow[], { signal, stop }: Patience): Promise<void> => {
     for (const flow of flows) flow.shut();
-    await Promise.allSettled(flows.map((flow) => flow.drained(patience.signal)));
-    timer.cancel();
+    await Promise.allSettled(flows.map((flow) => flow.drained(signal)));
+    stop();
   };
-  const close = ({ reason = "done", drainMs = usualDrainMs }: SessionCloseOptions = {}): Promise<void> => {
+  const close = ({ reason = "done", drainMs }: SessionCloseOptions = {}): Promise<void> => {
+    const isHurried = closing === undefined || drainMs !== undefined;
+    if (ended === undefined && isHurried) patience.atMost(drainMs ?? usualDrainMs);
     closing ??= (async () => {
       if (ended !== undefined) return;
-      await drain([main, ...channels.values()], drainMs);
+      await drain([main, ...channels.values()], patience);
       await dependencies.close(reason);
     })();
     return closing;
@@ -192,6 +200,9 @@ export function createSession(
     session: disposable<typeof session>(session),
     get live() {
       return live;
+    },
+    get isClosing() {
+      return closing !== undefined;
     },
     carry(next) {
       if (next === live) return;

@@ -88,7 +88,10 @@ export function writeDescription(description: Description): SessionDescription {
       }),
     }),
     ...(close !== undefined && {
-      close: create(SessionDescription_CloseSchema, { reason: close.reason, cause: wireCauses[close.cause] }),
+      close: create(SessionDescription_CloseSchema, {
+        reason: inWords(close.reason),
+        cause: wireCauses[close.cause],
+      }),
     }),
   });
 }
@@ -131,8 +134,12 @@ export function readDescription(wire: SessionDescription): Description | undefin
 
 function readClose(wire: SessionDescription["close"]): Close | undefined {
   if (wire === undefined) return undefined;
-  const reason = wire.reason.slice(0, maxReasonLength).replace(/[^\x20-\x7e]/g, " ");
-  return { cause: causeOf(wire.cause), reason };
+  return { cause: causeOf(wire.cause), reason: inWords(wire.reason) };
+}
+
+/** Whatever an application gives as a reason has to fit into a message, and whatever comes may be shown to people. */
+function inWords(reason: string): string {
+  return reason.slice(0, maxReasonLength).replace(/[^\x20-\x7e]/g, " ");
 }
 
 function readReceived(wire: SessionDescription["received"]): Received | undefined {

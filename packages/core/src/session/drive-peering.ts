@@ -235,7 +235,7 @@ export function drivePeering(dependencies: PeeringDependencies): PeeringDriver {
     carried.set(id, session);
     note("connected", incoming ? "the peer's session is connected" : "the session is connected");
     if (incoming) dependencies.onIncoming(session.session);
-    settleWaiting((each) => each.resolve(session.session));
+    hand(session);
   };
 
   /** What happens to a session that the application has. */
@@ -255,7 +255,7 @@ export function drivePeering(dependencies: PeeringDependencies): PeeringDriver {
           "the session goes on with another session of the peer's: it has restarted, or another took its place",
         );
         session.move(live, instance);
-        settleWaiting((each) => each.resolve(session.session));
+        hand(session);
         return;
       }
       case "lost":
@@ -265,7 +265,7 @@ export function drivePeering(dependencies: PeeringDependencies): PeeringDriver {
       case "recovered":
         note("recovered", "data can flow again");
         session.onState(true);
-        settleWaiting((each) => each.resolve(session.session));
+        hand(session);
         return;
       case "ended": {
         owned.delete(effect.session);
@@ -274,8 +274,14 @@ export function drivePeering(dependencies: PeeringDependencies): PeeringDriver {
         rest = over(end);
         note("ended", rest.text);
         session.end(end);
+        // For who has called while it was being closed.
+        if (waiting.size > 0 && !peering.wanted) dispatch({ type: "want", wanted: true });
       }
     }
+  };
+  /** To whoever waits for a session; one that takes nothing more to send is none. */
+  const hand = ({ session, isClosing }: OwnedSession): void => {
+    if (!isClosing) settleWaiting((each) => each.resolve(session));
   };
   /** Nothing carries the session any more. */
   const putDown = (session: OwnedSession): void => {
@@ -321,7 +327,7 @@ export function drivePeering(dependencies: PeeringDependencies): PeeringDriver {
       prepare();
       if (!peering.wanted) note("wanted", "a session is wanted");
       dispatch({ type: "want", wanted: true });
-      const there = [...owned.values()].find(({ session }) => session.state === "connected");
+      const there = [...owned.values()].find(({ session, isClosing }) => session.state === "connected" && !isClosing);
       if (there !== undefined) return there.session;
       return await new Promise<Session>((resolve, reject) => {
         const entry: Waiting = {

@@ -44,7 +44,10 @@ export interface Peer<Native = unknown> extends AsyncDisposable {
    * `permission-denied` (the peer declined, and said so), `closed`, what the backend refuses with, and the signal's reason.
    */
   connect(key: PublicKey, options?: CallOptions): Promise<Session<Native>>;
-  /** Sessions that others have begun, once they are connected. Of those that nobody takes, 64 wait; more are closed. */
+  /**
+   * Sessions that others have begun, once they are connected. Of those that nobody takes, 64 wait; more are closed, and so
+   * are all to come when the iteration is left. Rejects with what the backend refuses our subscription with.
+   */
   readonly incoming: AsyncIterable<Session<Native>>;
   /** Those that are connected or reconnecting, of one peer or of all. */
   sessions(key?: PublicKey): readonly Session<Native>[];

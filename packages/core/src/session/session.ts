@@ -31,7 +31,7 @@ export interface Session<Native = unknown> extends Omit<Channel, "label" | "clos
    * `closed`.
    */
   channel(label: string, options?: ChannelOptions): Channel;
-  /** The channels that the peer opens. Of those that nobody takes, 64 wait. */
+  /** The channels that the peer opens. Of those that nobody takes, 64 wait; leaving the iteration closes all to come. */
   readonly channels: AsyncIterable<Channel>;
   /** What happens from now on. Of those that are not read, the latest 64 are kept. */
   status(): AsyncIterable<SessionStatus>;
@@ -43,7 +43,7 @@ export interface Session<Native = unknown> extends Omit<Channel, "label" | "clos
   restart(): void;
   /**
    * Takes nothing new to send, lets arrive what was sent, for at most `drainMs`, then tells the peer, and ends. Iteration
-   * ends after what has come. Idempotent.
+   * ends after what has come. Idempotent; called again with a shorter `drainMs`, it waits no longer than that.
    */
   close(options?: SessionCloseOptions): Promise<void>;
   /** Resolves when the session is over, whoever ended it. */
@@ -51,7 +51,7 @@ export interface Session<Native = unknown> extends Omit<Channel, "label" | "clos
 }
 
 export interface SessionCloseOptions {
-  /** What the peer is told: up to 128 characters of printable ASCII. Default `"done"`. */
+  /** What the peer is told, up to 128 characters; what is not printable ASCII becomes a space. Default `"done"`. */
   readonly reason?: string | undefined;
   /** Default 5,000. */
   readonly drainMs?: number | undefined;
