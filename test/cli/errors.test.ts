@@ -52,7 +52,7 @@ const wrongCommandLines: readonly Mistake[] = [
   { args: () => ["pubish"], says: /^wice: unknown command "pubish"; did you mean wice publish\?$/ },
   {
     args: () => ["zzz"],
-    says: /^wice: unknown command "zzz"; known are relay, key, publish, subscribe, connect, listen$/,
+    says: /^wice: unknown command "zzz"; known are relay, key, publish, subscribe, connect, listen, kubernetes$/,
   },
   { args: () => [secretKey], says: /^wice: unknown command; known are/ },
   { args: () => ["--listen", ":1"], says: /^wice: a command comes first/ },
@@ -98,7 +98,7 @@ const wrongCommandLines: readonly Mistake[] = [
     args: () => ["publish", peer, "PLANTED", "--key", key, "--relay", nowhere],
     says: /it takes PEER and nothing more/,
   },
-  { args: () => ["publish", peer, "--key", key], says: /--relay URL is missing; usage: / },
+  { args: () => ["publish", peer, "--key", key], says: /--relay URL is missing, or --backend URL/ },
   {
     args: () => ["publish", peer, "--key", "-", "--relay", nowhere],
     says: /stdin carries the messages; use a file$/,
@@ -119,6 +119,14 @@ const wrongCommandLines: readonly Mistake[] = [
   {
     args: () => ["publish", peer, "--key", key, "--relay", "localhost:8080"],
     says: /--relay: the URL has no scheme; write http:\/\/localhost:8080, or https:\/\/localhost:8080 with TLS$/,
+  },
+  {
+    args: () => ["publish", peer, "--key", key, "--backend", "k8s://host/kubeconfig"],
+    says: /--backend: not a URL of a Kubernetes cluster: it names no host; write three slashes/,
+  },
+  {
+    args: () => ["publish", peer, "--key", key, "--relay", nowhere, "--backend", `${nowhere}?`],
+    says: /--backend: one server is named twice/,
   },
   {
     args: () => ["publish", peer, "--key", key, "--relay", "ftp://x"],

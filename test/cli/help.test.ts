@@ -16,10 +16,10 @@ const commands: readonly (readonly [name: string, options: readonly string[]])[]
   ["key public", ["key"]],
   ["key role", ["key"]],
   ["key passphrase", ["out"]],
-  ["publish", ["key", "relay", "delivered", "timeout", "message", "group", "ca", "max-envelope-bytes"]],
-  ["subscribe", ["key", "relay", "from", "json", "count", "group", "ca", "max-envelope-bytes"]],
-  ["connect", ["key", "relay", "stun", "turn", "agent", "json", "timeout", "ca"]],
-  ["listen", ["key", "relay", "allow", "stun", "turn", "agent", "json", "ca"]],
+  ["publish", ["key", "relay", "backend", "delivered", "timeout", "message", "group", "ca", "max-envelope-bytes"]],
+  ["subscribe", ["key", "relay", "backend", "from", "json", "count", "group", "ca", "max-envelope-bytes"]],
+  ["connect", ["key", "relay", "backend", "stun", "turn", "agent", "json", "timeout", "ca"]],
+  ["listen", ["key", "relay", "backend", "allow", "stun", "turn", "agent", "json", "ca"]],
   ["kubernetes manifests", ["namespace"]],
 ];
 

@@ -1,15 +1,18 @@
-/** An agent's first line: its own key, and a backend over a relay. */
+/** An agent's first line: its own key, and a backend over a relay, or over several servers. */
 
 import { access } from "node:fs/promises";
-import { type Backend, type CallOptions, createBackend, type PrivateKey } from "@wice/core";
+import { type Backend, type CallOptions, createBackend, multi, type PrivateKey, WiceError } from "@wice/core";
 import type { GrpcClientOptions } from "./grpc/options.ts";
 import { readKeyFile, writeKeyFile } from "./key-file.ts";
 import { nodeTransports } from "./node-transports.ts";
 import { generatePrivateKey } from "./private-key.ts";
 
 export interface OpenBackendOptions extends CallOptions {
-  /** `http://host:port`, `grpc://host:port?insecure=true`, or another URL that {@link nodeTransports} knows. */
-  readonly relay: string | URL;
+  /**
+   * `http://host:port`, `grpc://host:port?insecure=true`, `k8s:incluster`, or another URL that {@link nodeTransports} knows.
+   * Several are used at once, and one that works is enough.
+   */
+  readonly relay: string | URL | readonly (string | URL)[];
   /** The file of our key; a new key is made and written to it when there is no such file. */
   readonly keyFile?: string | undefined;
   /** A key to use instead of one from a file. Without either, a new key is made that ends with the process. */
@@ -36,7 +39,10 @@ export interface OpenBackend {
 export async function openBackend(options: OpenBackendOptions): Promise<OpenBackend> {
   const { relay, keyFile, grpc, signal } = options;
   signal?.throwIfAborted();
-  const transport = nodeTransports({ ...(grpc !== undefined && { grpc }) }).open(String(relay));
+  const registry = nodeTransports({ ...(grpc !== undefined && { grpc }) });
+  const [first, ...more] = [relay].flat().map((url) => registry.open(String(url)));
+  if (first === undefined) throw new WiceError("invalid-argument", "relay names no server");
+  const transport = more.length === 0 ? first : multi([first, ...more]);
   try {
     const privateKey =
       options.privateKey ??

@@ -48,8 +48,9 @@ export interface OpenPeer {
 export async function openPeer(options: OpenPeerOptions): Promise<OpenPeer> {
   const { relay, grpc, accept, reconnectMs, reconnectIncomingMs, maxPeers } = options;
   const { privateKey, backend } = await openBackend(options);
+  const registry = [relay].flat().find(hasRegistry);
   const named = (): RtcOptions["iceServers"] =>
-    hasRegistry(relay) ? relayIceServers({ relay, publicKey: privateKey.publicKey, ca: grpc?.ca }) : [];
+    registry === undefined ? [] : relayIceServers({ relay: registry, publicKey: privateKey.publicKey, ca: grpc?.ca });
   try {
     const agents = options.agents ?? [await nodeRtc({ iceServers: options.iceServers ?? named() })];
     const peer = createPeer({

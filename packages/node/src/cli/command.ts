@@ -25,6 +25,8 @@ export interface Option {
   /** What stands for the value in the help, `"FILE"`; absent: the option is a switch. */
   readonly value?: string;
   readonly required?: boolean;
+  /** Most calls have it, though another option may stand in its place: it is part of the usage. */
+  readonly usual?: boolean;
   readonly multiple?: boolean;
   readonly help: string;
 }

@@ -5,12 +5,12 @@ import { type Command, defineCommand } from "./command.ts";
 import { exitCode } from "./exit-code.ts";
 import { readKeyOption } from "./key-option.ts";
 import { parseSeconds } from "./number-option.ts";
-import { openRelay } from "./open-relay.ts";
+import { openSignaling } from "./open-signaling.ts";
 import { checkOther, parsePeer } from "./peer-argument.ts";
 import { openAgents, sessionOptions } from "./session-options.ts";
 import { pipeSession } from "./session-pipe.ts";
 import { reportEnd, reportFailure, reportProgress } from "./session-progress.ts";
-import { caOption, keyFileOption, relayOption } from "./shared-options.ts";
+import { caOption, keyFileOption, signalingOptions } from "./shared-options.ts";
 
 export const connect: Command = defineCommand({
   name: "connect",
@@ -18,7 +18,7 @@ export const connect: Command = defineCommand({
   positionals: ["PEER"],
   options: {
     key: keyFileOption,
-    relay: relayOption,
+    ...signalingOptions,
     ...sessionOptions,
     timeout: { value: "SECONDS", help: "how long to wait for the peer (for ever)" },
     ca: caOption,
@@ -34,7 +34,7 @@ export const connect: Command = defineCommand({
   async run({ positionals, options, io, notes, signal }) {
     const theirs = parsePeer("PEER", positionals[0] ?? "");
     const timeoutMs = parseSeconds("timeout", options.timeout);
-    const relay = await openRelay({ url: options.relay, ca: options.ca, maxEnvelopeBytes: undefined, signal });
+    const relay = await openSignaling(options, { maxEnvelopeBytes: undefined, notes, signal });
     const privateKey = await readKeyOption(options.key, io, { signal, stdinIsFree: false });
     checkOther("PEER", theirs, privateKey.publicKey);
     const agents = await openAgents(options, privateKey.publicKey, signal);

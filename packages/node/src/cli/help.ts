@@ -55,7 +55,9 @@ export function commandHelp(command: Command, style: Style): string {
 /** `wice publish PEER --key FILE --relay URL [OPTIONS]` */
 export function usage({ name, positionals, options }: Command): string {
   const entries = Object.entries(options);
-  const required = entries.filter(([, { required }]) => required).map(([option, { value }]) => `--${option} ${value}`);
+  const required = entries
+    .filter(([, { required, usual }]) => required || usual)
+    .map(([option, { value }]) => `--${option} ${value}`);
   const more = entries.length > required.length ? ["[OPTIONS]"] : [];
   return ["wice", name, ...positionals, ...required, ...more].join(" ");
 }

@@ -5,12 +5,12 @@ import { abortable } from "@wice/core/transport";
 import { type Command, defineCommand } from "./command.ts";
 import { exitCode } from "./exit-code.ts";
 import { readKeyOption } from "./key-option.ts";
-import { openRelay } from "./open-relay.ts";
+import { openSignaling } from "./open-signaling.ts";
 import { parsePeer } from "./peer-argument.ts";
 import { openAgents, sessionOptions } from "./session-options.ts";
 import { pipeSession } from "./session-pipe.ts";
 import { reportEnd, reportFailure, reportProgress } from "./session-progress.ts";
-import { caOption, keyFileOption, relayOption } from "./shared-options.ts";
+import { caOption, keyFileOption, signalingOptions } from "./shared-options.ts";
 
 export const listen: Command = defineCommand({
   name: "listen",
@@ -18,7 +18,7 @@ export const listen: Command = defineCommand({
   positionals: [],
   options: {
     key: keyFileOption,
-    relay: relayOption,
+    ...signalingOptions,
     allow: {
       value: "PEER",
       multiple: true,
@@ -37,7 +37,7 @@ export const listen: Command = defineCommand({
   ],
   async run({ options, io, notes, signal }) {
     const allowed = new Set(options.allow.map((text) => parsePeer("--allow", text).toString()));
-    const relay = await openRelay({ url: options.relay, ca: options.ca, maxEnvelopeBytes: undefined, signal });
+    const relay = await openSignaling(options, { maxEnvelopeBytes: undefined, notes, signal });
     const privateKey = await readKeyOption(options.key, io, { signal, stdinIsFree: false });
     const agents = await openAgents(options, privateKey.publicKey, signal);
     const backend = createBackend(relay);

@@ -8,12 +8,12 @@ import { readKeyOption } from "./key-option.ts";
 import { parseCount, parseSeconds } from "./number-option.ts";
 import { type ObservedTransport, observeTransport } from "./observed-transport.ts";
 import { once } from "./once.ts";
-import { openRelay } from "./open-relay.ts";
+import { openSignaling } from "./open-signaling.ts";
 import { payloadMessage, protobufMessage } from "./outgoing.ts";
 import { checkOther, parsePeer } from "./peer-argument.ts";
 import { createTally } from "./publish-tally.ts";
 import { type Line, readLines } from "./read-lines.ts";
-import { caOption, keyFileOption, maxEnvelopeBytesOption, relayOption } from "./shared-options.ts";
+import { caOption, keyFileOption, maxEnvelopeBytesOption, signalingOptions } from "./shared-options.ts";
 import { UsageError } from "./usage-error.ts";
 
 /** Messages that are under way at a time: enough to fill a slow line, few enough to stop soon after a failure. */
@@ -26,7 +26,7 @@ export const publish: Command = defineCommand({
   positionals: ["PEER"],
   options: {
     key: keyFileOption,
-    relay: relayOption,
+    ...signalingOptions,
     delivered: {
       help: "wait until the peer has taken each message, and fail if it does\nnot; without it, a message is done when the relay has it",
     },
@@ -47,14 +47,14 @@ export const publish: Command = defineCommand({
     "  --key alice.key --relay 'grpc://127.0.0.1:8080?insecure=true'",
   ],
   async run(invocation) {
-    const { positionals, options, io, signal } = invocation;
+    const { positionals, options, io, notes, signal } = invocation;
     const theirs = parsePeer("PEER", positionals[0] ?? "");
     const timeoutMs = parseSeconds("timeout", options.timeout) ?? 30_000;
     const maxEnvelopeBytes = parseCount("max-envelope-bytes", options["max-envelope-bytes"]) ?? defaultEnvelopeBytes;
     if (options.group && options.delivered) {
       throw new UsageError("--delivered and --group exclude each other: a group key has no receipts");
     }
-    const relay = await openRelay({ url: options.relay, ca: options.ca, maxEnvelopeBytes, signal });
+    const relay = await openSignaling(options, { maxEnvelopeBytes, notes, signal });
     const ours = await readKeyOption(options.key, io, { signal, stdinIsFree: false });
     checkOther("PEER", theirs, ours.publicKey);
     const transport = observeTransport(relay, patience(invocation, timeoutMs, options.delivered));

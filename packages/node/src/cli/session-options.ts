@@ -4,6 +4,7 @@ import { type Agent, type IceServer, type PeerConnectionLike, type PublicKey, Wi
 import { credentialsFor, type IceServer as NamedServer, parseIceServer } from "../relay/ice-servers.ts";
 import { relayIceServers } from "../relay-ice-servers.ts";
 import { nodeRtc } from "../rtc-agent.ts";
+import { registryOf } from "./open-signaling.ts";
 import { readPemFile } from "./pem-file.ts";
 import { UsageError } from "./usage-error.ts";
 
@@ -26,13 +27,14 @@ export interface AgentChoice {
   readonly stun: readonly string[];
   readonly turn: readonly string[];
   readonly agent: string | undefined;
-  readonly relay: string;
+  readonly relay: string | undefined;
+  readonly backend: readonly string[];
   readonly ca: string | undefined;
 }
 
 /** Throws a usage error for what nobody knows. */
 export async function openAgents(
-  { stun, turn, agent = "rtc", relay, ca }: AgentChoice,
+  { stun, turn, agent = "rtc", relay, backend, ca }: AgentChoice,
   publicKey: PublicKey,
   signal: AbortSignal,
 ): Promise<readonly Agent<PeerConnectionLike>[]> {
@@ -41,11 +43,12 @@ export async function openAgents(
     ...stun.map((host) => readServer("--stun", host.startsWith("stun:") ? host : `stun:${host}`)),
     ...turn.map((url) => readServer("--turn", url)),
   ];
+  const registry = registryOf({ relay, backend });
   const iceServers =
-    named.length > 0
+    named.length > 0 || registry === undefined
       ? named.map((server) => toIceServer(server, publicKey))
       : relayIceServers({
-          relay,
+          relay: registry,
           publicKey,
           ...(ca !== undefined && { ca: await readPemFile("--ca", ca, signal) }),
         });

@@ -13,10 +13,18 @@ export const keyFileOption = {
   help: "the file that holds our private key; others must not be able\nto read it",
 } as const;
 
-export const relayOption = {
-  value: "URL",
-  required: true,
-  help: "the signaling server: http://HOST:PORT, https://HOST,\ngrpc://HOST:PORT?insecure=true or grpcs://HOST:PORT",
+/** Who carries the messages: at least one. */
+export const signalingOptions = {
+  relay: {
+    value: "URL",
+    usual: true,
+    help: "the signaling server: http://HOST:PORT, https://HOST,\ngrpc://HOST:PORT?insecure=true or grpcs://HOST:PORT",
+  },
+  backend: {
+    value: "URL",
+    multiple: true,
+    help: "the same, or a Kubernetes cluster: k8s:incluster,\nk8s:///path/to/kubeconfig?namespace=NAME. May be repeated: all\nare used at once, and one that works is enough",
+  },
 } as const;
 
 export const maxEnvelopeBytesOption = {

@@ -8,9 +8,9 @@ import { formatJson, formatText } from "./incoming.ts";
 import { readKeyOption } from "./key-option.ts";
 import { parseCount } from "./number-option.ts";
 import { observeTransport } from "./observed-transport.ts";
-import { openRelay } from "./open-relay.ts";
+import { openSignaling } from "./open-signaling.ts";
 import { checkOther, parsePeer } from "./peer-argument.ts";
-import { caOption, keyOption, maxEnvelopeBytesOption, relayOption } from "./shared-options.ts";
+import { caOption, keyOption, maxEnvelopeBytesOption, signalingOptions } from "./shared-options.ts";
 import { reportStatus } from "./subscription-status.ts";
 
 /** How long receipts for the last messages may take to leave. */
@@ -22,7 +22,7 @@ export const subscribe: Command = defineCommand({
   positionals: [],
   options: {
     key: keyOption,
-    relay: relayOption,
+    ...signalingOptions,
     from: { value: "PEER", help: "only messages of the peer with this public key" },
     json: { help: "a JSON object for each message, for programs" },
     count: { value: "N", help: "end after N messages" },
@@ -43,7 +43,7 @@ export const subscribe: Command = defineCommand({
     const theirs = options.from === undefined ? PublicKey.any : parsePeer("--from", options.from);
     const count = parseCount("count", options.count) ?? Number.POSITIVE_INFINITY;
     const maxEnvelopeBytes = parseCount("max-envelope-bytes", options["max-envelope-bytes"]);
-    const relay = await openRelay({ url: options.relay, ca: options.ca, maxEnvelopeBytes, signal });
+    const relay = await openSignaling(options, { maxEnvelopeBytes, notes, signal });
     const ours = await readKeyOption(options.key, io, { signal });
     checkOther("--from", theirs, ours.publicKey);
     const transport = observeTransport(relay);
