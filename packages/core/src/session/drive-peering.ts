@@ -87,7 +87,7 @@ export function drivePeering(dependencies: PeeringDependencies): PeeringDriver {
   let peering = createPeering({ nowMs: clock.now() });
   let timer: Timer | undefined;
   let isWorking = false;
-  const events: PeeringEvent[] = [];
+  const events: { readonly event: PeeringEvent; readonly atLeastMs: number }[] = [];
   const owned = new Map<number, OwnedSession>();
   /** Sessions by the attempt that carries them. */
   const carried = new Map<string, OwnedSession>();
@@ -111,21 +111,22 @@ export function drivePeering(dependencies: PeeringDependencies): PeeringDriver {
     earlier,
   });
 
-  const dispatch = (event: PeeringEvent): void => {
-    events.push(event);
+  /** Platforms fire timers a little early, and what is not due yet would have to wait for another one. */
+  const dispatch = (event: PeeringEvent, atLeastMs = Number.NEGATIVE_INFINITY): void => {
+    events.push({ event, atLeastMs });
     if (isWorking) return;
     isWorking = true;
     try {
-      for (let next = events.shift(); next !== undefined; next = events.shift()) step(next);
+      for (let next = events.shift(); next !== undefined; next = events.shift()) step(next.event, next.atLeastMs);
     } finally {
       isWorking = false;
     }
     schedule();
     if (isIdle(peering)) dependencies.onIdle();
   };
-  const step = (event: PeeringEvent): void => {
+  const step = (event: PeeringEvent, atLeastMs: number): void => {
     const { peering: after, effects } = stepPeering(peering, event, context, {
-      nowMs: clock.now(),
+      nowMs: Math.max(clock.now(), atLeastMs),
       jitter: fraction(random),
       freshId: toHex(random(16)),
       secondId: toHex(random(16)),
@@ -143,7 +144,7 @@ export function drivePeering(dependencies: PeeringDependencies): PeeringDriver {
     timer?.cancel();
     const dueMs = peeringDeadline(peering, context);
     timer = Number.isFinite(dueMs)
-      ? clock.schedule(Math.max(0, dueMs - clock.now()), () => dispatch({ type: "tick" }))
+      ? clock.schedule(Math.max(0, dueMs - clock.now()), () => dispatch({ type: "tick" }, dueMs))
       : undefined;
   };
 

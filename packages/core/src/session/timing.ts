@@ -4,7 +4,7 @@ export const timing = {
   /** A description waits so long for the first candidate. */
   firstCandidateMs: 20,
   /** A candidate waits so long for the next. */
-  coalesceMs: 4,
+  coalesceMs: 2,
   /** What we have of the peer is told it so much later, unless something else is sent before. */
   ackMs: 150,
   /** A peer that repeats itself is answered so often at most. */

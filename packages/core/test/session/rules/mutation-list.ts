@@ -55,7 +55,7 @@ export const mutations: readonly Mutation[] = [
   // Timing
   one("the first message waits for candidates", "timing.ts", "firstCandidateMs: 20,", "firstCandidateMs: 0,"),
   one("it waits for 20 ms at most", "timing.ts", "firstCandidateMs: 20,", "firstCandidateMs: 2_000,"),
-  one("later candidates coalesce", "timing.ts", "coalesceMs: 4,", "coalesceMs: 0,"),
+  one("later candidates coalesce", "timing.ts", "coalesceMs: 2,", "coalesceMs: 0,"),
   one("re-sent with backoff", "synchronisation.ts", "2 * sync.resendDelayMs", "sync.resendDelayMs"),
   one("re-sent with jitter", "synchronisation.ts", "* (0.75 + 0.25 * jitter)", ""),
   one("at most 4 s apart while a connect waits", "timing.ts", "resendUrgentMs: 4_000,", "resendUrgentMs: 40_000,"),

@@ -44,7 +44,7 @@ describe("the first message", () => {
 
 test("later candidates that come within a few milliseconds of each other leave together", async () => {
   const stage = createStage(keys);
-  const caller = stage.start("controlling", { agent: { gatherMs: [2, 100, 101, 102, 103, 200] } });
+  const caller = stage.start("controlling", { agent: { gatherMs: [2, 100, 100.5, 101, 101.5, 200] } });
   caller.call(stage.start("controlled")).catch(() => {});
   await stage.clock.advance(400);
   expect(stage.saidBy(caller).map(({ description }) => description.candidates.length)).toEqual([1, 5, 6]);
