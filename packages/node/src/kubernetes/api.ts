@@ -3,7 +3,7 @@
 import { Agent as HttpAgent, request as httpRequest, type IncomingMessage } from "node:http";
 import { Agent, request as httpsRequest, type RequestOptions } from "node:https";
 import { WiceError } from "@wice/core";
-import { onAbort } from "@wice/core/transport";
+import { abortable, onAbort } from "@wice/core/transport";
 import { type Cluster, openCluster } from "./cluster.ts";
 import { connectError } from "./connect-error.ts";
 import type { KubernetesSettings } from "./options.ts";
@@ -22,7 +22,7 @@ export interface ApiRequest {
 }
 
 export interface ApiAnswer {
-  readonly body: unknown;
+  readonly body: object;
   /** The API server's own time, in milliseconds since 1970, where it told. */
   readonly serverTimeMs: number | undefined;
 }
@@ -186,6 +186,8 @@ export function createApi({ endpoint, requestTimeoutMs }: KubernetesSettings): A
 
   /** The signal, or the end of the time that a request may take. */
   const limited = async <T>(request: ApiRequest, run: (signal: AbortSignal) => Promise<T>): Promise<T> => {
+    // Loading the library is our time, and not the API server's.
+    await abortable(cluster(), request.signal);
     const tooSlow = new AbortController();
     const timer = setTimeout(() => {
       const text = `the API server at ${known?.where ?? ""} did not answer within ${requestTimeoutMs} ms`;
@@ -232,12 +234,14 @@ export function createApi({ endpoint, requestTimeoutMs }: KubernetesSettings): A
     return Buffer.concat(chunks).toString("utf8");
   }
 
-  function parseAnswer(text: string): unknown {
+  function parseAnswer(text: string): object {
     try {
-      return JSON.parse(text);
-    } catch (cause) {
-      throw new WiceError("protocol", `what answers at ${known?.where ?? ""} is no Kubernetes API server`, { cause });
+      const answer: unknown = JSON.parse(text);
+      if (typeof answer === "object" && answer !== null) return answer;
+    } catch {
+      // Said below.
     }
+    throw new WiceError("protocol", `what answers at ${known?.where ?? ""} is no Kubernetes API server`);
   }
 }
 

@@ -1,7 +1,7 @@
 /** Listing and watching the envelopes for one key, by whatever the API server can select. */
 
 import type { IncomingMessage } from "node:http";
-import type { PublicKey } from "@wice/core";
+import { type PublicKey, WiceError } from "@wice/core";
 import { type Api, type ApiRefused, type ApiRequest, isRefused } from "./api.ts";
 import { type EnvelopeObject, recipientSelector } from "./resource.ts";
 import { isUnknownField } from "./status-error.ts";
@@ -53,15 +53,14 @@ export function createSelection(api: Api): Selection {
         return api.call(request);
       });
       if (isRefused(answer)) throw answer.error;
-      const list = answer.body as {
+      const { items, metadata } = answer.body as {
         items?: EnvelopeObject[];
         metadata?: { resourceVersion?: string; continue?: string };
       };
-      return {
-        items: list.items ?? [],
-        resourceVersion: list.metadata?.resourceVersion ?? "",
-        continued: list.metadata?.continue || undefined,
-      };
+      const resourceVersion = metadata?.resourceVersion;
+      // Without it, a watch would begin anywhere.
+      if (!resourceVersion) throw new WiceError("protocol", "the API server answered with a list without a version");
+      return { items: items ?? [], resourceVersion, continued: metadata?.continue || undefined };
     },
     watch: (recipient, resourceVersion, signal) =>
       selected(recipient, (query) => {
