@@ -43,8 +43,8 @@ export function createPeer<Native>(options: PeerOptions<Native>): Peer<Native> {
   const { privateKey, backend, agents, accept, clock = systemClock, random = randomBytes } = options;
   const { maxPeers = 1_024, reconnectMs = Number.POSITIVE_INFINITY, reconnectIncomingMs = 60_000 } = options;
   if (agents.length === 0) throw new WiceError("invalid-argument", "agents: there is none; give for example [rtc()]");
-  if (!(reconnectMs >= 0) || !(reconnectIncomingMs >= 0))
-    throw new WiceError("invalid-argument", "reconnectMs and reconnectIncomingMs are numbers of milliseconds from 0");
+  for (const [name, value] of Object.entries({ maxPeers, reconnectMs, reconnectIncomingMs }))
+    if (!(value >= 0)) throw new WiceError("invalid-argument", `${name} is a number from 0`);
   const dialect = agents.find((agent) => agent.dialect !== undefined)?.dialect;
   const drivers = new Map<string, PeeringDriver>();
   const ears = new Map<string, Ear>();
@@ -56,11 +56,22 @@ export function createPeer<Native>(options: PeerOptions<Native>): Peer<Native> {
   let closed: Promise<void> | undefined;
   /** Why our key cannot be called now. */
   let deaf: WiceError | undefined;
+  /** It was said, and nothing else since. */
+  let isListening = false;
 
   const tell = (status: PeerStatus): void => {
     for (const observer of observers) observer.pushDroppingOldest(status);
   };
 
+  const tellDeaf = (error: WiceError): void => {
+    isListening = false;
+    tell({ type: "deaf", error });
+  };
+  /** Both the backend and the first subscription say so. */
+  const tellListening = (): void => {
+    if (!isListening) tell({ type: "listening" });
+    isListening = true;
+  };
   const setDeaf = (error: WiceError | undefined): void => {
     const isNews = deaf?.message !== error?.message;
     deaf = error;
@@ -110,13 +121,13 @@ export function createPeer<Native>(options: PeerOptions<Native>): Peer<Native> {
       ears.delete(text);
       if (stop.signal.aborted) return;
       const failure = asWiceError(error, "the backend");
-      tell({ type: "deaf", error: failure });
+      tellDeaf(failure);
       setDeaf(failure);
       if (text === anybody) incoming.fail(failure);
     };
     live
       .then(async (subscription) => {
-        tell({ type: "listening" });
+        tellListening();
         for await (const received of subscription) receive(received);
         over(new WiceError("closed", "the backend is closed"));
       })
@@ -126,6 +137,7 @@ export function createPeer<Native>(options: PeerOptions<Native>): Peer<Native> {
   const deafen = (text: string): void => {
     ears.get(text)?.stop.abort(new WiceError("closed", "nothing is expected of this peer"));
     ears.delete(text);
+    if (ears.size === 0) isListening = false;
   };
 
   const receive = ({ sender, message, instance }: ReceivedMessage): void => {
@@ -161,8 +173,8 @@ export function createPeer<Native>(options: PeerOptions<Native>): Peer<Native> {
       if ("key" in status && !status.key.equals(privateKey.publicKey)) continue;
       if (status.type === "retrying") for (const driver of drivers.values()) driver.onRetrying(status.error);
       else setDeaf(status.type === "subscribed" ? undefined : status.error);
-      if (status.type === "lost") tell({ type: "deaf", error: status.error });
-      if (status.type === "subscribed") tell({ type: "listening" });
+      if (status.type === "lost") tellDeaf(status.error);
+      if (status.type === "subscribed") tellListening();
     }
   };
 

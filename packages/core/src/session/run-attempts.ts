@@ -157,6 +157,15 @@ export function createAttemptRunner(dependencies: AttemptRunnerDependencies): At
     }
   };
 
+  /** No agent should throw there; one that does has a defect, which must not stop what goes on with others. */
+  const inform = ({ live }: Running, call: (connection: AgentConnection) => void): void => {
+    try {
+      if (live !== undefined) call(live.connection);
+    } catch {
+      note("connection", "the agent does not take what it is told");
+    }
+  };
+
   const startLooking = (run: Running): void => {
     run.turnErrorBefore = run.turnError;
     run.turnError = undefined;
@@ -275,10 +284,10 @@ export function createAttemptRunner(dependencies: AttemptRunnerDependencies): At
           close(run, effect.connection);
           return;
         case "candidates":
-          run.live?.connection.addCandidates(effect.candidates);
+          inform(run, (connection) => connection.addCandidates(effect.candidates));
           return;
         case "candidates-complete":
-          run.live?.connection.endCandidates();
+          inform(run, (connection) => connection.endCandidates());
           return;
         case "offer":
           if (effect.restart) restart(run);
