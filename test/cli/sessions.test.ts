@@ -34,6 +34,7 @@ describe("a connection", () => {
     expect({ code, stdout }).toEqual({ code: 0, stdout: "" });
     expect(await listening.ended).toEqual({ code: 0, signal: null });
     expect(listening.stdout === input).toBe(true);
+    expect(listening.stderr).not.toContain("Warning");
     expect(listening.stderr).toContain(`connected to ${alice.publicKey}`);
   });
 

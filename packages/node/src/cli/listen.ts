@@ -49,9 +49,12 @@ export const listen: Command = defineCommand({
     const reported = reportProgress(peer, notes, { json: options.json });
     try {
       if (!options.json) await notes.line(`listening as ${privateKey.publicKey}`);
-      const { value: session } = await abortable(peer.incoming[Symbol.asyncIterator]().next(), signal);
+      const incoming = peer.incoming[Symbol.asyncIterator]();
+      const { value: session } = await abortable(incoming.next(), signal);
       if (session === undefined) return exitCode.failed;
       takenBy = session.remote.toString();
+      // Who was let in at the same moment is turned away.
+      await incoming.return?.();
       if (!options.json) await notes.line(`${notes.style.green("connected")} to ${session.remote}`);
       await pipeSession(session, io, signal);
       await reportEnd(await session.closed, notes, options.json);

@@ -48,6 +48,18 @@ async function readInput(session: Session<PeerConnectionLike>, stdin: Io["stdin"
 async function writeOutput(session: Session<PeerConnectionLike>, { stdout }: Io): Promise<void> {
   for await (const bytes of session) {
     if (stdout.destroyed) throw new OutputClosed("nobody reads the output");
-    if (!stdout.write(bytes)) await Promise.race([once(stdout, "drain"), once(stdout, "close")]);
+    if (!stdout.write(bytes)) await drained(stdout);
+  }
+}
+
+/** Resolves when more can be written, or nothing ever. */
+async function drained(stdout: Io["stdout"]): Promise<void> {
+  const enough = new AbortController();
+  const { signal } = enough;
+  try {
+    await Promise.race([once(stdout, "drain", { signal }), once(stdout, "close", { signal })]);
+  } finally {
+    // The one that has not come would be listened for until the end.
+    enough.abort();
   }
 }
