@@ -261,7 +261,7 @@ export const mutations: readonly Mutation[] = [
   one(
     "a lost backend ends nothing",
     "create-peer.ts",
-    'if (status.type === "lost") tell({ type: "deaf", error: status.error });',
+    'if (status.type === "lost") tellDeaf(status.error);',
     'if (status.type === "lost") for (const driver of drivers.values()) void driver.close("deaf");',
   ),
 
@@ -384,8 +384,8 @@ export const mutations: readonly Mutation[] = [
   one(
     "the cause of an end is not what its reason says",
     "description.ts",
-    "return { cause: causeOf(wire.cause), reason };",
-    'return { cause: reason === "declined" ? "declined" : causeOf(wire.cause), reason };',
+    "return { cause: causeOf(wire.cause), reason: inWords(wire.reason) };",
+    'return { cause: wire.reason === "declined" ? "declined" : causeOf(wire.cause), reason: inWords(wire.reason) };',
   ),
   one(
     "a callee that gives up does not end the caller's session",
