@@ -9,7 +9,9 @@ import { parseArgs } from "node:util";
 import { bundles } from "./bundles.ts";
 import { connect } from "./connect/connect.ts";
 import { crypto } from "./crypto.ts";
+import { kubernetes } from "./kubernetes/api-server.ts";
 import { describeMachine, formatMachine } from "./machine.ts";
+import { several } from "./multi.ts";
 import { page } from "./page.ts";
 import { formatReport } from "./print.ts";
 import { relayCpu } from "./relay/cpu.ts";
@@ -17,7 +19,17 @@ import { relayLatency } from "./relay/latency.ts";
 import { relayMemory } from "./relay/memory.ts";
 import { holds, type Report, type Topic } from "./topic.ts";
 
-const topics: readonly Topic[] = [relayCpu, relayLatency, relayMemory, crypto, bundles, page, connect];
+const topics: readonly Topic[] = [
+  relayCpu,
+  relayLatency,
+  relayMemory,
+  crypto,
+  bundles,
+  page,
+  connect,
+  kubernetes,
+  several,
+];
 
 const { values, positionals } = parseArgs({
   allowPositionals: true,
