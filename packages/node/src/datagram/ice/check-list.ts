@@ -144,8 +144,12 @@ export function createCheckList(options: CheckListOptions): CheckList {
   const nextAtMs = (): number => {
     if (remote === undefined || path === "failed") return Number.POSITIVE_INFINITY;
     if (isWatching() && selected !== undefined) return selected.nextAtMs;
-    const giveUpAtMs = selected === undefined ? startedAtMs + neverMs : Number.POSITIVE_INFINITY;
-    return pairs.reduce((soonest, pair) => Math.min(soonest, pair.nextAtMs), giveUpAtMs);
+    return pairs.reduce((soonest, pair) => Math.min(soonest, pair.nextAtMs), giveUpAtMs());
+  };
+  /** When nothing has to happen before. */
+  const giveUpAtMs = (): number => {
+    if (selected === undefined) return startedAtMs + neverMs;
+    return pairs.includes(selected) ? Number.POSITIVE_INFINITY : selected.answeredAtMs + failedMs;
   };
   const plan = (): void => {
     timer?.cancel();
@@ -227,7 +231,9 @@ export function createCheckList(options: CheckListOptions): CheckList {
       firstSuccessAtMs = undefined;
       nominating = undefined;
       become("disconnected");
-    } else if (path === "disconnected" && silentMs > failedMs && selected.tries >= failedTries) become("failed");
+    } else if (path === "disconnected" && silentMs >= failedMs) {
+      if (selected.tries >= failedTries || !pairs.includes(selected)) become("failed");
+    }
   };
   const become = (next: PathState): void => {
     if (closed || next === path) return;
@@ -316,7 +322,7 @@ export function createCheckList(options: CheckListOptions): CheckList {
     },
     takeRequest(base, request, address, port) {
       const [, theirs] = usernameOf(request);
-      if (closed || (remote !== undefined && theirs !== remote.ufrag)) return false;
+      if (closed || !bases.has(base) || (remote !== undefined && theirs !== remote.ufrag)) return false;
       if (!isSignedWith(request, Buffer.from(local.pwd))) return false;
       const priority = request.attributes.get(attribute.priority);
       if (priority?.length !== 4) return false;

@@ -30,8 +30,15 @@ export interface PortRange {
 
 /** What the kernel keeps while JavaScript does something else: it holds 150,000 datagrams a second at 0.05 % loss. */
 const bufferBytes = 4_194_304;
-/** So many leave in a turn of the event loop: what comes faster than the other side reads is lost. */
-const burst = 32;
+/**
+ * So much leaves at a time, and in each millisecond: 500 Mbit/s. Faster than that it is lost where somebody on the way has
+ * the buffer that systems give by default, which holds about 90 large datagrams.
+ */
+const burstBytes = 65_536;
+/** The kernel needs about so much for a small one. */
+const leastCost = 768;
+/** So many leave in a turn of the event loop, since as many are read in one: the other side may be in this process. */
+const burstPackets = 32;
 const maxWaitingBytes = 4_194_304;
 const lowBytes = 262_144;
 
@@ -91,7 +98,9 @@ function over(socket: Socket, { onPacket, onLow }: UdpHandlers): UdpSocket {
   let waiting: Packet[] = [];
   let first = 0;
   let waitingBytes = 0;
-  let turn: NodeJS.Immediate | undefined;
+  let turn: NodeJS.Timeout | NodeJS.Immediate | undefined;
+  let allowance = burstBytes;
+  let pumpedAtMs = performance.now();
   // What a later packet meets is no reason to end: the path is watched elsewhere.
   socket.on("error", () => {});
   socket.on("message", (packet, from) => {
@@ -123,15 +132,31 @@ function over(socket: Socket, { onPacket, onLow }: UdpHandlers): UdpSocket {
     }
     return packet;
   };
+  /** Never twice in a turn of the event loop. */
+  const begin = (): void => {
+    turn = setImmediate(pump);
+  };
+  const stop = (): void => {
+    clearTimeout(turn as NodeJS.Timeout | undefined);
+    clearImmediate(turn as NodeJS.Immediate | undefined);
+    turn = undefined;
+  };
   const pump = (): void => {
     turn = undefined;
+    const nowMs = performance.now();
+    allowance = Math.min(burstBytes, allowance + (nowMs - pumpedAtMs) * burstBytes);
+    pumpedAtMs = nowMs;
     const before = waitingBytes;
-    for (let count = 0; count < burst; count++) {
+    for (let count = 0; count < burstPackets && allowance > 0; count++) {
       const packet = take();
       if (packet === undefined) break;
+      allowance -= Math.max(leastCost, packet.bytes.length);
       send(packet);
     }
-    if (first < waiting.length) turn = setImmediate(pump);
+    if (first < waiting.length) {
+      if (allowance > 0) begin();
+      else turn = setTimeout(begin, 1);
+    }
     if (before >= lowBytes && waitingBytes < lowBytes) onLow?.();
   };
 
@@ -146,7 +171,7 @@ function over(socket: Socket, { onPacket, onLow }: UdpHandlers): UdpSocket {
       waiting.push({ bytes, address: to, port: at });
       waitingBytes += bytes.length;
       while (waitingBytes > maxWaitingBytes) take();
-      turn ??= setImmediate(pump);
+      if (turn === undefined) begin();
     },
     get waitingBytes() {
       return waitingBytes;
@@ -154,7 +179,7 @@ function over(socket: Socket, { onPacket, onLow }: UdpHandlers): UdpSocket {
     close() {
       if (closed) return;
       closed = true;
-      clearImmediate(turn);
+      stop();
       waiting = [];
       waitingBytes = 0;
       socket.close();

@@ -203,6 +203,14 @@ describe("watching a path", () => {
     expect(await until(net, () => isConnected(net) && remoteOf(net.two) === "10.0.0.3")).toBeLessThan(3_000);
   });
 
+  test("gives up a base that is gone, when nothing takes its place", async () => {
+    const net = await connected();
+    net.one.list.dropBase(net.one.bases[0] as Base);
+    expect(await until(net, () => net.one.list.path === "disconnected")).toBeLessThan(6_000);
+    expect(await until(net, () => net.one.list.path === "failed")).toBeLessThan(16_000);
+    await net.clock.advance(10_000);
+  });
+
   test("takes a sleep of the machine for no end of the path", async () => {
     const net = await connected();
     // Both sleep: timers come late, and one by one.
