@@ -10,7 +10,13 @@ import { afterAll, describe, expect, test } from "vitest";
 import { readSnippets, root, type Snippet } from "./snippets.ts";
 
 const run = promisify(execFile);
-const pages = ["README.md", "packages/core/README.md", "packages/node/README.md", "packages/web/README.md"];
+const pages = [
+  "README.md",
+  "packages/core/README.md",
+  "packages/node/README.md",
+  "packages/web/README.md",
+  "docs/backends.md",
+];
 
 /** Programs that run in pages: test/packaging and test/browser see to them. */
 function isForBrowsers(page: string, code: string): boolean {

@@ -10,18 +10,18 @@ interface RuleReview {
 }
 
 test("what the command prints is taken as it is, twice, and gives agents four verbs on one resource", async (context) => {
-  const { admin } = await cluster(context);
-  const { code, stdout, stderr } = await runWice(["kubernetes", "manifests", "--namespace", "printed"]);
+  const { admin, createMesh } = await cluster(context);
+  const namespace = await createMesh();
+  const { code, stdout, stderr } = await runWice(["kubernetes", "manifests", "--namespace", namespace]);
   expect({ code, stderr }).toEqual({ code: 0, stderr: "" });
-  await admin.createNamespace("printed");
   await admin.apply(stdout);
   await admin.apply(stdout);
   const answer = await admin.send(
     "POST",
     "/apis/authorization.k8s.io/v1/selfsubjectrulesreviews",
-    { spec: { namespace: "printed" } },
+    { spec: { namespace } },
     "application/json",
-    "system:serviceaccount:printed:wice-agent",
+    `system:serviceaccount:${namespace}:wice-agent`,
   );
   const { resourceRules } = (answer as unknown as RuleReview).status;
   const ours = resourceRules.filter(({ apiGroups }) => !apiGroups.every((group) => /\.k8s\.io$/.test(group)));
