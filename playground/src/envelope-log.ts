@@ -1,9 +1,9 @@
 /** The envelopes that have passed, and what became of each. */
 
 import { type Envelope, encodeEnvelope, type PrivateKey, type PublicKey } from "@wice/core";
-import type { TransportObserver } from "./observed-transport.ts";
 import { type OpenedMessage, openMessage } from "./opened-message.ts";
 import { hex } from "./text.ts";
+import type { TransportObserver } from "./weather.ts";
 
 export interface LoggedEnvelope {
   /** Its nonce. */
@@ -23,7 +23,7 @@ export interface LoggedEnvelope {
   opened: OpenedMessage | "unopened" | undefined;
 }
 
-export type Fate = "sending" | "taken" | "nobody" | "failed" | "arrived";
+export type Fate = "sending" | "taken" | "dropped" | "nobody" | "failed" | "arrived";
 
 export interface EnvelopeLogListener {
   added(entry: LoggedEnvelope): void;
@@ -66,9 +66,9 @@ export function createEnvelopeLog(
     listener.changed(entry);
   };
 
-  /** What the relay said of it is older news than its arrival. */
+  /** What the relay said of it is older news than its arrival, or than what the weather did to it. */
   const settle = (entry: LoggedEnvelope, fate: Fate): void => {
-    if (entry.fate !== "arrived") entry.fate = fate;
+    if (entry.fate !== "arrived" && !(entry.fate === "dropped" && fate === "taken")) entry.fate = fate;
     listener.changed(entry);
   };
 
@@ -82,6 +82,7 @@ export function createEnvelopeLog(
         () => settle(entry, "failed"),
       );
     },
+    dropped: (envelope) => settle(entryOf(envelope), "dropped"),
     arrived(envelope) {
       const entry = entryOf(envelope);
       entry.arrivals += 1;

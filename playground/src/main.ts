@@ -1,62 +1,221 @@
-/** The page: two peers, the relay between them, and everything that passes, shown as it happens. */
+/** The page: who meets whom, the relay between them, and everything that passes, shown as it happens. */
 
 import { electRole, isWiceError, type PublicKey } from "@wice/core";
-import { openKeyStore } from "@wice/web";
+import { type KeyStore, openKeyStore } from "@wice/web";
 import { createEnvelopeLog } from "./envelope-log.ts";
-import { createPeer, type Peer, sendText, showMessages, showSubscription } from "./peer.ts";
 import { takePlace } from "./place.ts";
-import { chooseRelay } from "./relay-url.ts";
+import { createMeter } from "./session/measurements.ts";
+import { measureThroughput } from "./session/throughput.ts";
+import { createSide, type Side } from "./side.ts";
+import { takeHome } from "./take-home.ts";
+import { createCodeView } from "./view/code-view.ts";
+import { type ConnectionView, createConnectionView } from "./view/connection-view.ts";
 import { createEnvelopesView } from "./view/envelopes-view.ts";
+import { createGuestView } from "./view/guest-view.ts";
 import { showNotice } from "./view/notice-view.ts";
-import { createPeerView } from "./view/peer-view.ts";
+import { createPeerView, type PeerView } from "./view/peer-view.ts";
 import { createRelayView } from "./view/relay-view.ts";
 import { showRoles } from "./view/roles-view.ts";
+import { byId } from "./view/slots.ts";
+import { createWeatherView } from "./view/weather-view.ts";
+import { type Choice, chooseWay, invitation, readInvitation, type Way } from "./way.ts";
+import { clearWeather, type Weather } from "./weather.ts";
 
-const names = ["alice", "bob"] as const;
+const measureEveryMs = 1_000;
+const places = ["alice", "bob"] as const;
+
+const names: Readonly<Record<Way, readonly [string, string]>> = {
+  page: ["alice", "bob"],
+  tabs: ["this tab", "the other tab"],
+  devices: ["this device", "the other device"],
+};
+
+const leads: Readonly<Record<Way, string>> = {
+  page: "Two peers that know only each other’s public key, and a relay that neither has to trust.",
+  tabs: "Two tabs of this browser meet by their public keys, without any server.",
+  devices: "Two devices meet by a public key; then they talk directly, and not through the relay.",
+};
 
 async function main(): Promise<void> {
-  const relay = chooseRelay(new URL(location.href));
-  if (relay === undefined) {
-    for (const part of document.querySelectorAll<HTMLElement>(".scene, .envelopes")) part.hidden = true;
-    return showNotice(
-      "error",
-      "What stands after `?relay=` in this page’s URL is no URL of a relay: it begins with http:// or https://. Without `?relay=` the page uses the relay at its own address.",
-    );
+  let choice: Choice;
+  try {
+    choice = chooseWay(new URL(location.href));
+  } catch (error) {
+    for (const part of document.querySelectorAll<HTMLElement>("#playground > :not(#notices)")) part.hidden = true;
+    return showNotice("error", error instanceof Error ? error.message : `${error}`);
   }
-  const peers = new Map<string, Peer>();
-  const nameOf = (key: PublicKey): string | undefined => peers.get(key.toString())?.name;
-  const named = (name: string): Peer => {
-    for (const peer of peers.values()) if (peer.name === name) return peer;
-    throw new Error(`${name} has no key yet`);
-  };
-  const relayView = createRelayView(relay, names);
-  const envelopesView = createEnvelopesView(nameOf);
-  const envelopes = createEnvelopeLog((key) => peers.get(key.toString())?.privateKey, envelopesView);
-  const views = names.map((name, i) => {
-    const other = names[1 - i] as string;
-    return createPeerView({ name, other, nameOf, send: async (text) => sendText(named(name), named(other), text) });
-  });
+  const { way, relay } = choice;
+  showWay(choice);
 
   const [store, place] = await Promise.all([openKeyStore({ name: "wice playground" }), takePlace()]);
   if (store.warning !== undefined) showWarning(store.warning);
-  for (const name of names) {
-    const privateKey = await store.open(place === 1 ? name : `${name} ${place}`);
-    peers.set(privateKey.publicKey.toString(), createPeer(name, privateKey, relay.url, envelopes));
-  }
-  const [alice, bob] = [named("alice"), named("bob")];
-  const [aliceKey, bobKey] = [alice.privateKey.publicKey, bob.privateKey.publicKey];
-  views[0]?.showKey(aliceKey, electRole(aliceKey, bobKey));
-  views[1]?.showKey(bobKey, electRole(bobKey, aliceKey));
-  showRoles([
-    { name: "alice", key: aliceKey },
-    { name: "bob", key: bobKey },
-  ]);
-  await Promise.all(
-    [alice, bob].flatMap((peer, i) => {
-      const view = views[i];
-      return view === undefined ? [] : [showSubscription(peer, view, relayView), showMessages(peer, view)];
+  const own = way === "page" ? names.page : [way];
+  const keyNames = own.map((name) => (place === 1 ? name : `${name} ${place}`));
+  const privateKeys = await Promise.all(keyNames.map((name) => store.open(name)));
+  showKeys(store, keyNames);
+
+  const [here, there] = names[way];
+  const weather: Weather = { ...clearWeather };
+  const relayView = createRelayView(relay, own);
+  const nameOf = (key: PublicKey): string | undefined => {
+    const at = privateKeys.findIndex(({ publicKey }) => publicKey.equals(key));
+    return at >= 0 ? names[way][at] : first?.other?.equals(key) === true ? there : undefined;
+  };
+  const envelopes = createEnvelopeLog(
+    (key) => privateKeys.find(({ publicKey }) => publicKey.equals(key)),
+    createEnvelopesView({
+      nameOf,
+      onLeft: (key) => privateKeys[0]?.publicKey.equals(key) === true,
+      lanes: [here, relay.serverless ? "browser" : "relay", there],
     }),
   );
+
+  let first: Side | undefined;
+  let shownOther = "";
+  const code = createCodeView();
+  const call = (): void => {
+    const key = first?.other ?? sides[1]?.key;
+    if (key !== undefined) first?.connect(key);
+  };
+  const callLink = (text: string): void => {
+    const called = readInvitation(text);
+    if (called === undefined)
+      throw new Error("That is neither a link of this page nor a public key. Copy it again, whole.");
+    if (first?.key.equals(called) === true)
+      throw new Error("That is the key of this page itself. Open the link at the other side.");
+    first?.connect(called);
+  };
+  const connection = createConnectionView({
+    connect: call,
+    close: () => first?.close(),
+    restart: () => first?.session?.restart(),
+    measure: async () => {
+      if (first?.session === undefined) throw new Error("there is no session");
+      return await measureThroughput(first.session);
+    },
+  });
+
+  const showOther = (): void => {
+    const other = first?.other ?? sides[1]?.key;
+    if (first === undefined || `${other}` === shownOther) return;
+    shownOther = `${other}`;
+    code.show(takeHome(relay, other));
+    if (other === undefined) return;
+    for (const [i, view] of views.entries())
+      view.showRole(i === 0 ? electRole(first.key, other) : electRole(other, first.key));
+    guest?.showGuest(other, electRole(other, first.key));
+    showRoles([
+      { name: here, side: "alice", key: first.key },
+      { name: there, side: "bob", key: other },
+    ]);
+  };
+  const onChange = (): void => {
+    if (first === undefined) return;
+    showOther();
+    connection.showVerdict(first.verdict(), first.session, first.other !== undefined || sides.length > 1);
+    if (first.tookMs !== undefined) connection.showTook(first.tookMs);
+    const entries = first.session?.timeline();
+    if (entries !== undefined) connection.showTimeline(entries);
+  };
+
+  const views = privateKeys.map((_, i) => {
+    const [name, other] = i === 0 ? [here, there] : [there, here];
+    return createPeerView({ place: places[i] as "alice" | "bob", name, other });
+  });
+  const guest =
+    way === "page" ? undefined : createGuestView({ way, name: there, elsewhere: elsewhere(), call: callLink });
+  const accept = (key: PublicKey): boolean =>
+    way === "page" ? privateKeys.some(({ publicKey }) => publicKey.equals(key)) : choice.invitedBy === undefined;
+  const sides: Side[] = [];
+  for (const [i, privateKey] of privateKeys.entries()) {
+    const otherName = i === 0 ? there : here;
+    const view = { ...(views[i] as PeerView), ...(guest && { showRemote: guest.showRemote }) };
+    const side = createSide({
+      ...{ name: own[i] as string, otherName, privateKey, relay, weather, observer: envelopes, view, relayView },
+      ...{ nameOf, accept, onChange },
+    });
+    sides.push(side);
+  }
+  first = sides[0] as Side;
+  const [, second] = sides;
+  createWeatherView(weather, {
+    cut() {
+      for (const side of sides) side.cut();
+    },
+    crash: second && (() => second.crash()),
+  });
+
+  if (guest !== undefined) {
+    const reachable = !["localhost", "127.0.0.1", "[::1]"].includes(location.hostname);
+    guest.showInvitation(invitation(new URL(location.href), way, relay, first.key), reachable);
+  }
+  onChange();
+  const called = choice.invitedBy ?? second?.key;
+  if (called?.equals(first.key) === true) {
+    showNotice("warning", "This link calls this page itself. Open it in another tab, or on another device.");
+  } else if (called !== undefined) {
+    // Whoever is not subscribed yet is called in vain, and then again a little later.
+    await second?.ready;
+    first.connect(called);
+  }
+  measure(first, connection, onChange);
+}
+
+function measure(side: Side, view: ConnectionView, onTick: () => void): void {
+  let meter: { readonly session: Side["session"]; readonly read: ReturnType<typeof createMeter> } | undefined;
+  let roundTripMs: number | undefined;
+  const step = async (): Promise<void> => {
+    const { session, talk } = side;
+    if (session?.state !== "connected" || talk === undefined) return;
+    if (meter?.session !== session) meter = { session, read: createMeter(session) };
+    talk.ping().then(
+      (ms) => {
+        roundTripMs = ms;
+      },
+      () => {
+        roundTripMs = undefined;
+      },
+    );
+    view.showMeasurement(await meter.read(), await session.selectedPair(), roundTripMs);
+  };
+  setInterval(() => {
+    step().catch(() => {});
+    onTick();
+  }, measureEveryMs);
+}
+
+function showWay({ way, relay }: Choice): void {
+  byId("lead").textContent = leads[way];
+  byId("envelopes-text").textContent =
+    `What ${relay.serverless ? "the browser carries" : "the relay sees of a message"}: two keys, a size, a time. Choose one to see the sealed bytes, and what its recipient finds in it, where that lives in this page.`;
+  const given = new URL(location.href).searchParams.get("relay");
+  for (const link of document.querySelectorAll<HTMLAnchorElement>("[data-way]")) {
+    if (link.dataset.way === way) link.ariaCurrent = "page";
+    if (given === null || link.dataset.way === "tabs" || relay.serverless) continue;
+    const target = new URL(link.href);
+    target.searchParams.set("relay", given);
+    link.href = target.href;
+  }
+}
+
+function elsewhere(): string {
+  const page = new URL(location.href);
+  page.hash = "";
+  return page.href;
+}
+
+function showKeys(store: KeyStore, keyNames: readonly string[]): void {
+  byId("key-text").textContent =
+    store.protection === "non-extractable"
+      ? "The private keys of this tab are in the browser’s database, where no script can read them. Nothing here is sent to anybody else."
+      : "The private keys of this tab are forgotten with it. Nothing here is sent to anybody else.";
+  const button = byId("new-keys");
+  button.hidden = false;
+  button.addEventListener("click", async () => {
+    await Promise.all(keyNames.map((name) => store.delete(name)));
+    // A link that was followed stays what it is.
+    location.reload();
+  });
 }
 
 function showWarning(warning: string): void {

@@ -23,7 +23,7 @@ export async function openMessage(recipient: PrivateKey, envelope: Envelope): Pr
 
 function kindOf({ payload, receipt, session, credentials, candidate, peer, pske, header }: Message): string {
   if (payload !== undefined) return "message";
-  if (session !== undefined) return "session";
+  if (session !== undefined) return session.close === undefined ? sessionKind(session.kind) : "end";
   if (credentials !== undefined) return "credentials";
   if (candidate !== undefined) return "candidate";
   if (pske !== undefined) return "pre-shared key";
@@ -32,8 +32,30 @@ function kindOf({ payload, receipt, session, credentials, candidate, peer, pske,
   return header?.acknowledge === true ? "who is there?" : "empty";
 }
 
-function contentFields({ payload, receipt, header }: Message): [string, string][] {
-  const fields: [string, string][] = [];
+function sessionKind(kind: number): string {
+  return ["session", "hello", "offer", "answer"][kind] ?? "session";
+}
+
+function sessionFields({ session }: Message): [string, string][] {
+  if (session === undefined) return [];
+  const { epoch, sessionId, candidates, candidatesComplete, received, close, agents, sdp } = session;
+  const more = candidatesComplete ? ", and no more will come" : "";
+  const fields: [string, string][] = [
+    ["Session", instance(sessionId)],
+    ["Epoch", `${epoch}`],
+    ["Agents", agents.join(", ")],
+    ["Candidates", candidates.map(({ address, port }) => `${address}:${port}`).join(", ") || "none"],
+    ["How many", `${candidates.length}${more}`],
+    ["Has of the other", received === undefined ? "nothing" : `${count(received.candidates, "candidate")}`],
+  ];
+  if (sdp !== "") fields.push(["SDP", `${sdp.length} characters, with the fingerprint of its certificate`]);
+  if (close !== undefined) fields.push(["End", close.reason]);
+  return fields;
+}
+
+function contentFields(message: Message): [string, string][] {
+  const { payload, receipt, header } = message;
+  const fields = sessionFields(message);
   if (payload !== undefined) fields.push(["Message", new TextDecoder().decode(payload)]);
   if (receipt !== undefined) {
     const taken = `${count(receipt.sequences.length, "message")} of instance ${instance(receipt.instance)}`;

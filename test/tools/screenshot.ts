@@ -17,15 +17,27 @@ const args = ["--conditions=@wice/source", `${root}playground/start.ts`, "--rela
 const playground = spawn(process.execPath, args, { stdio: ["ignore", "pipe", "inherit"] });
 try {
   await using chromium = await launchChromium(path, ["--hide-scrollbars"]);
-  const context = await chromium.browser.newContext({ viewport: { width: 1280, height: 920 }, colorScheme: "light" });
+  const context = await chromium.browser.newContext({ viewport: { width: 1280, height: 900 }, colorScheme: "light" });
   const page = await context.newPage();
   await page.emulateMedia({ reducedMotion: "reduce" });
   await page.goto(await urlOf(playground.stdout));
-  await page.getByRole("status").getByText("connected").waitFor();
+  await page.locator("#connection").getByText("connected", { exact: true }).waitFor();
   await say(page, "alice", "bob", "Lunch at 12:30?");
   await say(page, "bob", "alice", "Yes. Where we were last week?");
-  const answer = page.getByRole("listitem").filter({ hasText: "message" }).first().getByRole("button");
-  await answer.click();
+  const menu = { name: "menu.bin", mimeType: "application/octet-stream", buffer: Buffer.alloc(2_000_000, 1) };
+  await page.locator("#alice input[type=file]").setInputFiles(menu);
+  await page
+    .locator("#bob")
+    .getByText(/^SHA-256/)
+    .waitFor();
+  await page.getByRole("button", { name: "Measure speed" }).click();
+  await page.getByText(/^The other side got/).waitFor();
+  // The curves have one point for each second.
+  await page
+    .locator("#connection")
+    .getByText(/at most/)
+    .first()
+    .waitFor();
   await page.evaluate("document.activeElement.blur()");
   await page.mouse.move(0, 0);
   await page.screenshot({ path: file });

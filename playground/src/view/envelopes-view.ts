@@ -1,13 +1,23 @@
-/** The envelopes as they pass, the newest first; each opens to what is in it. */
+/** The envelopes as they pass, as a sequence diagram: time goes down; each opens to what is in it. */
 
 import type { PublicKey } from "@wice/core";
 import type { EnvelopeLogListener, LoggedEnvelope } from "../envelope-log.ts";
 import { count, duration, hex, short, timeOfDay } from "../text.ts";
-import { byId, copyOf, element, slot } from "./slots.ts";
+import { byId, copyOf, element, makeScrollable, slot } from "./slots.ts";
 
-/** `nameOf` names the keys of this page. */
-export function createEnvelopesView(nameOf: (key: PublicKey) => string | undefined): EnvelopeLogListener {
+export interface EnvelopesViewOptions {
+  /** Names the keys that are known. */
+  readonly nameOf: NameOf;
+  /** Whether the key's place is on the left of the diagram. */
+  onLeft(key: PublicKey): boolean;
+  /** The lifelines, from left to right. */
+  readonly lanes: readonly [left: string, middle: string, right: string];
+}
+
+export function createEnvelopesView({ nameOf, onLeft, lanes }: EnvelopesViewOptions): EnvelopeLogListener {
   const list = byId("envelopes-list");
+  byId("lanes-head").replaceChildren(...lanes.map((lane) => element("span", "", lane)));
+  makeScrollable(list, "Envelopes, in the order in which they left");
   const rows = new Map<string, HTMLElement>();
   let total = 0;
 
@@ -18,7 +28,10 @@ export function createEnvelopesView(nameOf: (key: PublicKey) => string | undefin
       const row = slot(copyOf("envelope-template"), "row").parentElement as HTMLElement;
       rows.set(entry.id, row);
       showEnvelope(row, entry, nameOf);
-      list.prepend(row);
+      slot(row, "lane").dataset.direction = onLeft(entry.envelope.sender) ? "right" : "left";
+      const atEnd = list.scrollHeight - list.scrollTop - list.clientHeight < 60;
+      list.append(row);
+      if (atEnd) list.scrollTop = list.scrollHeight;
       byId("envelopes-empty").hidden = true;
     },
     changed(entry) {
@@ -75,6 +88,9 @@ function showFate(row: HTMLElement, entry: LoggedEnvelope): void {
   const shown = slot(row, "fate");
   shown.dataset.fate = fate;
   shown.textContent = fateText(entry);
+  const lane = slot(row, "lane");
+  lane.dataset.fate = fate;
+  lane.dataset.twice = `${entry.arrivals > 1}`;
 }
 
 function fateText({ fate, tries, arrivals, tookMs }: LoggedEnvelope): string {
@@ -83,13 +99,15 @@ function fateText({ fate, tries, arrivals, tookMs }: LoggedEnvelope): string {
     case "sending":
       return tries > 1 ? `try ${tries}…` : "on its way…";
     case "taken":
-      return `taken by the relay${again}`;
+      return `handed over${again}`;
+    case "dropped":
+      return `lost in the weather${again}`;
     case "nobody":
       return `nobody was there for it${again}`;
     case "failed":
       return `not taken${again}`;
     case "arrived":
-      return `${tookMs === undefined ? "arrived" : `arrived in ${duration(tookMs)}`}${arrivals > 1 ? `, ${arrivals} times` : ""}`;
+      return `${tookMs === undefined ? "arrived" : `arrived in ${duration(tookMs)}`}${arrivals > 1 ? `, ${arrivals} times` : ""}${again}`;
   }
 }
 
@@ -99,7 +117,10 @@ function showInside(row: HTMLElement, { envelope, opened }: LoggedEnvelope, name
     ...field("Sender", element("code", "", `${sender}`)),
     ...field("Recipient", element("code", "", `${recipient}`)),
     ...field("Nonce", element("code", "", hex(nonce))),
-    ...field(`Sealed, ${body.length} bytes`, scrollable(hex(body), "Sealed bytes")),
+    ...field(
+      `Sealed, ${body.length} bytes`,
+      makeScrollable(element("code", "bytes-box", hex(body)), "Sealed bytes", "group"),
+    ),
   );
   const name = nameOf(recipient);
   slot(row, "opened-title").textContent =
@@ -117,15 +138,6 @@ function unopenedText(name: string | undefined): string {
 
 function field(label: string, content: Node | string): readonly [HTMLElement, HTMLElement] {
   return [element("dt", "", label), element("dd", "", content)];
-}
-
-/** Keyboards scroll only what can have the focus. */
-function scrollable(text: string, label: string): HTMLElement {
-  const box = element("code", "bytes-box", text);
-  box.tabIndex = 0;
-  box.role = "group";
-  box.ariaLabel = label;
-  return box;
 }
 
 function peerName(key: PublicKey, nameOf: NameOf): HTMLElement {

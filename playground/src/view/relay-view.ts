@@ -1,7 +1,7 @@
 /** The relay: which one, whether both peers are subscribed at it, and what happened to the connection. */
 
 import type { WiceError } from "@wice/core";
-import type { RelayChoice } from "../relay-url.ts";
+import type { RelayChoice } from "../relay-choice.ts";
 import { duration, timeOfDay } from "../text.ts";
 import { byId, element, prose } from "./slots.ts";
 import { type ConnectionState, showState } from "./state-view.ts";
@@ -18,7 +18,8 @@ export function createRelayView(relay: RelayChoice, peers: readonly string[]): R
   let shown: ConnectionState = "connecting";
   let since = performance.now();
 
-  byId("relay-url").textContent = relay.url.href.replace(/\/$/, "");
+  byId("relay-url").textContent = relay.url;
+  if (relay.serverless) byId("relay-title").textContent = "Between the tabs";
 
   const log = (text: string): void => {
     const events = byId("relay-events");
@@ -30,7 +31,7 @@ export function createRelayView(relay: RelayChoice, peers: readonly string[]): R
     update(peer, state, error) {
       states.set(peer, state);
       const overall = overallState([...states.values()]);
-      byId("relay-text").replaceChildren(...prose(explain(overall, relay, error)));
+      byId("relay-text").replaceChildren(...prose(explain(overall, relay, peers.length, error)));
       if (overall === shown) return;
       const passed = duration(performance.now() - since);
       log(eventText(overall, shown, passed));
@@ -54,18 +55,25 @@ function eventText(now: ConnectionState, before: ConnectionState, passed: string
       return before === "connecting" ? "not reached" : `lost after ${passed}`;
     case "refused":
       return "refused";
-    case "connecting":
-      return "connecting";
+    default:
+      return now;
   }
 }
 
-function explain(state: ConnectionState, { own }: RelayChoice, error: WiceError | undefined): string {
+function explain(
+  state: ConnectionState,
+  { own, serverless }: RelayChoice,
+  peers: number,
+  error: WiceError | undefined,
+): string {
   const otherwise = own ? "add `?relay=URL` to this page’s URL" : "write another after `?relay=` in this page’s URL";
   switch (state) {
     case "subscribed":
-      return "Both peers are subscribed: it hands them the envelopes for their keys, which it cannot open.";
-    case "connecting":
-      return "Asking it for the envelopes of both peers.";
+      if (serverless)
+        return "The browser’s own BroadcastChannel carries the envelopes from tab to tab; there is no server at all.";
+      return peers > 1
+        ? "Both peers are subscribed: it hands them the envelopes for their keys, which it cannot open."
+        : "It hands this page the envelopes for its key, which it cannot open.";
     case "lost":
       return own
         ? "It cannot be reached. Start it with `npm start`; this page goes on by itself when it is back."
@@ -73,7 +81,9 @@ function explain(state: ConnectionState, { own }: RelayChoice, error: WiceError 
     case "refused":
       // A web server that is no relay, which is what a page from a folder of files finds at its own address.
       return error?.code === "protocol" || error?.code === "unsupported"
-        ? `There is no relay at this address. Start one with \`npm start\`, or ${otherwise}, and load it again.`
+        ? `There is no relay at this address. Start one with \`npm start\`, or ${otherwise}, and load it again. Two tabs need none: choose “This tab and another”.`
         : `It refuses this page (${error?.message ?? "it does not say why"}). Use another: ${otherwise}, and load it again.`;
+    default:
+      return "Asking it for envelopes.";
   }
 }

@@ -27,15 +27,17 @@ export function showRoles(peers: readonly [NamedKey, NamedKey]): void {
 
 export interface NamedKey {
   readonly name: string;
+  /** Whose colour it has. */
+  readonly side: "alice" | "bob";
   readonly key: PublicKey;
 }
 
-function byteRow({ name, key }: NamedKey, from: number, decisive: number): HTMLTableRowElement {
+function byteRow({ name, side, key }: NamedKey, from: number, decisive: number): HTMLTableRowElement {
   const header = element("th", "", name);
   header.scope = "row";
   const cells = Array.from(key.toBytes().subarray(from, from + shownBytes), (byte, i) => {
     const text = hex(Uint8Array.of(byte));
     return element("td", "", from + i === decisive ? element("mark", "", text) : text);
   });
-  return element("tr", name, header, ...cells, element("td", "", "…"));
+  return element("tr", side, header, ...cells, element("td", "", "…"));
 }

@@ -41,3 +41,11 @@ export function element<K extends keyof HTMLElementTagNameMap>(
 export function prose(text: string): readonly (Node | string)[] {
   return text.split("`").map((part, i) => (i % 2 === 0 ? part : element("code", "typed", part)));
 }
+
+/** Keyboards scroll only what can have the focus, and not every browser gives it by itself. */
+export function makeScrollable<E extends HTMLElement>(box: E, label: string, role?: string): E {
+  box.tabIndex = 0;
+  box.ariaLabel = label;
+  if (role !== undefined) box.role = role;
+  return box;
+}

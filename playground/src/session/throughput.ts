@@ -1,0 +1,40 @@
+/** How fast it goes: as much as the other side takes, for a few seconds. The receiver counts. */
+
+import type { Channel, Session } from "@wice/core";
+
+const label = "throughput";
+const forMs = 3_000;
+const messageBytes = 65_536;
+
+export function isThroughput({ label: given }: Channel): boolean {
+  return given === label;
+}
+
+/** Resolves with bytes per second, as the receiver has counted them. Rejects when the connection is lost meanwhile. */
+export async function measureThroughput(session: Session): Promise<number> {
+  const channel = session.channel(label);
+  const answers = channel[Symbol.asyncIterator]();
+  const message = new Uint8Array(Math.min(messageBytes, channel.maxMessageBytes));
+  const endMs = performance.now() + forMs;
+  while (performance.now() < endMs) await channel.send(message);
+  // One byte: that was all.
+  await channel.send(new Uint8Array(1));
+  const { done, value } = await answers.next();
+  if (done === true) throw new Error("the other side has closed the channel");
+  await channel.close();
+  return Number(JSON.parse(new TextDecoder().decode(value)).bytesPerSecond);
+}
+
+export async function countThroughput(channel: Channel): Promise<void> {
+  let bytes = 0;
+  let startMs: number | undefined;
+  for await (const message of channel) {
+    startMs ??= performance.now();
+    if (message.length > 1) {
+      bytes += message.length;
+      continue;
+    }
+    const bytesPerSecond = (bytes / Math.max(1, performance.now() - startMs)) * 1_000;
+    await channel.send(new TextEncoder().encode(JSON.stringify({ bytesPerSecond })));
+  }
+}

@@ -1,0 +1,46 @@
+/** The lines that do what is on the screen, to copy. */
+
+import { offerCopy } from "./copy-button.ts";
+import { byId, element, makeScrollable, slot } from "./slots.ts";
+
+export interface Chapter {
+  readonly title: string;
+  readonly code: string;
+}
+
+export interface CodeView {
+  show(chapters: readonly Chapter[]): void;
+}
+
+export function createCodeView(): CodeView {
+  const root = byId("code");
+  const shown = makeScrollable(slot(root, "code"), "Code", "region");
+  let chosen = 0;
+  let chapters: readonly Chapter[] = [];
+  const draw = (): void => {
+    shown.textContent = chapters[chosen]?.code ?? "";
+    slot(root, "chapters")
+      .querySelectorAll("button")
+      .forEach((button, i) => {
+        button.ariaPressed = `${i === chosen}`;
+      });
+  };
+  offerCopy(slot(root, "copy", HTMLButtonElement), "the code", () => shown.textContent ?? "");
+  return {
+    show(given) {
+      chapters = given;
+      slot(root, "chapters").replaceChildren(
+        ...chapters.map(({ title }, i) => {
+          const button = element("button", "small", title);
+          button.type = "button";
+          button.addEventListener("click", () => {
+            chosen = i;
+            draw();
+          });
+          return button;
+        }),
+      );
+      draw();
+    },
+  };
+}

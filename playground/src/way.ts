@@ -1,0 +1,57 @@
+/** Which two peers meet, as the page's URL says: both in this page, this tab and another one, or this device and another one. */
+
+import { isWiceError, PublicKey } from "@wice/core";
+import { chooseRelay, type RelayChoice, serverless } from "./relay-choice.ts";
+
+export type Way = "page" | "tabs" | "devices";
+
+export interface Choice {
+  readonly way: Way;
+  readonly relay: RelayChoice;
+  /** Whom the link that was followed is to call. */
+  readonly invitedBy: PublicKey | undefined;
+}
+
+/** Throws an error whose message is for whoever typed the URL. */
+export function chooseWay(page: URL): Choice {
+  const given = page.searchParams.get("way");
+  const way: Way = given === "tabs" || given === "devices" ? given : "page";
+  const relay = way === "tabs" && !page.searchParams.has("relay") ? serverless : chooseRelay(page);
+  if (relay === undefined) {
+    throw new Error(
+      "What stands after `?relay=` in this page’s URL is no URL of a relay: it begins with http:// or https://. Without `?relay=` the page uses the relay at its own address.",
+    );
+  }
+  const named = new URLSearchParams(page.hash.slice(1)).get("peer");
+  const invitedBy = way === "page" || named === null ? undefined : readKey(named);
+  if (named !== null && way !== "page" && invitedBy === undefined) {
+    throw new Error("The link is damaged: what stands after `#peer=` is no public key. Copy it again, whole.");
+  }
+  return { way, relay, invitedBy };
+}
+
+/** The key in a link of {@link invitation}, or a key alone. */
+export function readInvitation(text: string): PublicKey | undefined {
+  const named = new URLSearchParams(URL.parse(text.trim())?.hash.slice(1) ?? "").get("peer");
+  return readKey(named ?? text.trim());
+}
+
+/** A link that calls this peer: it holds a public key and where to meet, and nothing that is secret. */
+export function invitation(page: URL, way: Way, relay: RelayChoice, key: PublicKey): string {
+  const link = new URL(page.pathname, page.origin);
+  link.searchParams.set("way", way);
+  if (!relay.own && !(relay.serverless && way === "tabs")) link.searchParams.set("relay", relay.url);
+  // What stands after # is never sent to a server.
+  link.hash = new URLSearchParams({ peer: key.toString() }).toString();
+  return link.href;
+}
+
+function readKey(text: string): PublicKey | undefined {
+  try {
+    // A space is what some programs make of +.
+    return PublicKey.parse(text.replaceAll(" ", "+"));
+  } catch (error) {
+    if (isWiceError(error)) return undefined;
+    throw error;
+  }
+}

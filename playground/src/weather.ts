@@ -1,0 +1,111 @@
+/** What a network does to envelopes, at the page's will, and an observer that sees all of it. */
+
+import { type Envelope, type EnvelopeTransport, type TransportReceipt, WiceError } from "@wice/core";
+
+/** Shares are between 0 and 1. */
+export interface Weather {
+  /** Never arrives, though the relay seems to have taken it. */
+  loss: number;
+  /** Arrives twice. */
+  duplication: number;
+  /** Is held back for a moment, so that others overtake it. */
+  reordering: number;
+  /** Each is late by so much. */
+  delayMs: number;
+  /** Nothing goes through, and subscriptions are lost. */
+  cut: boolean;
+}
+
+export interface TransportObserver {
+  /** An envelope is handed to the relay. When that fails in passing, the same one comes again. */
+  sending(envelope: Envelope, sent: Promise<TransportReceipt>): void;
+  /** The weather has taken it. */
+  dropped(envelope: Envelope): void;
+  /** An envelope came from the relay. */
+  arrived(envelope: Envelope): void;
+}
+
+export interface WeatheredTransport extends EnvelopeTransport {
+  /** Loses all subscriptions now. */
+  cut(): void;
+}
+
+export const clearWeather: Readonly<Weather> = { loss: 0, duplication: 0, reordering: 0, delayMs: 0, cut: false };
+
+const holdMs = 400;
+
+/** The weather is looked at with each envelope. It owns the transport. */
+export function weatherTransport(
+  transport: EnvelopeTransport,
+  weather: Readonly<Weather>,
+  observer: TransportObserver,
+): WeatheredTransport {
+  const cuts = new Set<() => void>();
+  const late = new Set<ReturnType<typeof setTimeout>>();
+
+  const handOver = async (...[envelope, options]: Parameters<EnvelopeTransport["publish"]>) => {
+    // The observer hears of what becomes of it after it has heard of it.
+    await undefined;
+    if (weather.cut) throw lost();
+    if (Math.random() < weather.loss) {
+      observer.dropped(envelope);
+      return {};
+    }
+    const heldMs = Math.random() < weather.reordering ? Math.random() * holdMs : 0;
+    if (weather.delayMs + heldMs === 0) return await transport.publish(envelope, options);
+    const timer = setTimeout(() => {
+      late.delete(timer);
+      // As a network does: whoever sent it hears nothing of its fate.
+      transport.publish(envelope).catch(() => observer.dropped(envelope));
+    }, weather.delayMs + heldMs);
+    late.add(timer);
+    return {};
+  };
+
+  return {
+    publish(envelope, options) {
+      const sent = handOver(envelope, options);
+      observer.sending(envelope, sent);
+      return sent;
+    },
+    async subscribe(recipient, options) {
+      if (weather.cut) throw lost();
+      const subscription = await transport.subscribe(recipient, options);
+      let cut = (): void => {};
+      const broken = new Promise<never>((_, reject) => {
+        cut = () => reject(lost());
+      });
+      broken.catch(() => {});
+      cuts.add(cut);
+      async function* envelopes(): AsyncGenerator<Envelope> {
+        const source = subscription[Symbol.asyncIterator]();
+        try {
+          for (;;) {
+            const { done, value } = await Promise.race([source.next(), broken]);
+            if (done === true) return;
+            observer.arrived(value);
+            yield value;
+            if (Math.random() >= weather.duplication) continue;
+            observer.arrived(value);
+            yield value;
+          }
+        } finally {
+          cuts.delete(cut);
+          void subscription.close();
+        }
+      }
+      return { [Symbol.asyncIterator]: envelopes, close: () => subscription.close() };
+    },
+    cut() {
+      for (const cut of cuts) cut();
+    },
+    async close() {
+      for (const timer of late) clearTimeout(timer);
+      await transport.close();
+    },
+  };
+}
+
+function lost(): WiceError {
+  return new WiceError("unavailable", "the page has cut the connection", { retryable: true });
+}

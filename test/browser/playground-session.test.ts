@@ -1,0 +1,186 @@
+/** What one can do with the session of the playground: talk, send files, call, measure, break it, and see it recover. */
+
+import { createHash } from "node:crypto";
+import { mkdtemp, readFile, rm } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import type { Page } from "playwright-core";
+import { expect, onTestFinished } from "vitest";
+import { card, connected, hangUp, openPage, press, publicKey, test, write } from "./playground-scene.ts";
+
+const stormRuns = 5;
+
+/** Chooses a file, as its user does. */
+async function choose(page: Page, from: string, name: string, buffer: Buffer): Promise<void> {
+  const file = { name, mimeType: "application/octet-stream", buffer };
+  await card(page, from).locator("input[type=file]").setInputFiles(file);
+}
+
+/** A file that takes seconds; made in the page. */
+async function chooseLarge(page: Page, from: string, name: string): Promise<void> {
+  await page.evaluate(`{
+    const input = document.querySelector("#${from} input[type=file]");
+    const given = new DataTransfer();
+    const part = new Uint8Array(1_000_000);
+    given.items.add(new File(Array.from({ length: 200 }, () => part), "${name}"));
+    input.files = given.files;
+    input.dispatchEvent(new Event("change"));
+  }`);
+}
+
+/** What lies in the folder for downloads after that. */
+async function readSaved(page: Page, act: () => Promise<void>, name: string): Promise<string> {
+  const folder = await mkdtemp(join(tmpdir(), "wice-downloads-"));
+  onTestFinished(() => rm(folder, { recursive: true }));
+  const browser = await page.context().newCDPSession(page);
+  await browser.send("Page.setDownloadBehavior", { behavior: "allow", downloadPath: folder });
+  await act();
+  const read = (): Promise<string> => readFile(join(folder, name), "utf8").catch(() => "");
+  await expect.poll(read, { timeout: 10_000 }).not.toBe("");
+  return await read();
+}
+
+/** Frames of the picture that this peer sees come, and are not all black. */
+async function seesFrames(page: Page, name: string): Promise<void> {
+  const video = card(page, name).locator("video");
+  await video.waitFor();
+  await expect
+    .poll(() => video.evaluate((element: { readonly currentTime: number }) => element.currentTime), { timeout: 10_000 })
+    .toBeGreaterThan(0.5);
+}
+
+test("what is typed while the session stands goes directly, with no envelope", async ({ playground, window }) => {
+  const page = await openPage(window, playground.url);
+  await connected(page);
+  await write(page, "alice", "the first");
+  await card(page, "alice")
+    .getByText(/^delivered in \d+ ms, directly$/)
+    .waitFor();
+  const envelopes = await page.locator("#envelopes-count").textContent();
+  await write(page, "bob", "<i>the second</i>");
+  await card(page, "alice").locator(".received").getByText("<i>the second</i>").waitFor();
+  expect(await page.locator("#envelopes-count").textContent()).toBe(envelopes);
+});
+
+test("a file arrives whole and can be saved, and either side can cancel one", async ({ playground, window }) => {
+  const page = await openPage(window, playground.url);
+  await connected(page);
+  await choose(page, "alice", "hello.txt", Buffer.from("hello, file"));
+  const digest = createHash("sha256").update("hello, file").digest("hex");
+  await card(page, "bob").getByText(digest).waitFor();
+  const save = card(page, "bob").getByRole("link", { name: "Save hello.txt" });
+  expect(await save.getAttribute("download")).toBe("hello.txt");
+  expect(await readSaved(page, () => save.click(), "hello.txt")).toBe("hello, file");
+
+  for (const [canceller, other] of [
+    ["alice", "bob"],
+    ["bob", "alice"],
+  ] as const) {
+    const name = `large-${canceller}.bin`;
+    await chooseLarge(page, "alice", name);
+    await card(page, canceller)
+      .getByRole("button", { name: `Cancel ${name}` })
+      .click();
+    for (const side of [canceller, other])
+      await card(page, side).locator(".line", { hasText: name }).getByText("cancelled").waitFor();
+  }
+  // The session is as good as before.
+  await write(page, "alice", "still here");
+  await card(page, "bob").locator(".received").getByText("still here").waitFor();
+});
+
+test("a video call shows frames on both sides, and ends where it is hung up", async ({ playground, window }) => {
+  const page = await openPage(window, playground.url);
+  await connected(page);
+  for (const name of ["alice", "bob"]) await card(page, name).getByRole("button", { name: "Call with video" }).click();
+  for (const name of ["alice", "bob"]) await seesFrames(page, name);
+  await card(page, "alice").getByRole("button", { name: "Hang up" }).click();
+  await card(page, "bob").locator("video").waitFor({ state: "hidden" });
+  await seesFrames(page, "alice");
+});
+
+test("it measures how fast data flows, and ICE restarts meanwhile", async ({ playground, window }) => {
+  const page = await openPage(window, playground.url);
+  await connected(page);
+  await press(page, "Measure speed");
+  await press(page, "Restart ICE");
+  await card(page, "Connection")
+    .getByText(/^The other side got [\d.]+ [kM]B a second\.$/)
+    .waitFor();
+  await card(page, "Timeline").getByText("number 1 looks for another path").waitFor();
+  await connected(page);
+  await page.getByText("Candidate pairs").click();
+  await page.getByText("in use").waitFor();
+});
+
+test("a session that is closed can be had again, and the verdict says how it is", async ({ playground, window }) => {
+  const page = await openPage(window, playground.url);
+  await hangUp(page);
+  await card(page, "Connection").getByText("closed", { exact: true }).waitFor();
+  expect(await card(page, "alice").getByRole("button", { name: "Send a file" }).isDisabled()).toBe(true);
+  await press(page, "Connect");
+  await connected(page);
+  await write(page, "bob", "again");
+  await card(page, "alice").locator(".received").getByText("again").waitFor();
+});
+
+test("in a storm of half the envelopes lost, doubled and overtaken, a session is had each time", {
+  timeout: 120_000,
+}, async ({ playground, window }) => {
+  const page = await openPage(window, playground.url);
+  await hangUp(page);
+  await press(page, "Storm");
+  for (let run = 0; run < stormRuns; run++) {
+    await press(page, "Connect");
+    await connected(page);
+    await hangUp(page);
+  }
+  await page
+    .getByText(/^lost in the weather/)
+    .first()
+    .waitFor();
+  await page
+    .getByText(/arrived.*, 2 times/)
+    .first()
+    .waitFor();
+});
+
+test("cut off from the relay it says so and the session stands; then it is found again", async ({
+  playground,
+  window,
+}) => {
+  const page = await openPage(window, playground.url);
+  await connected(page);
+  await press(page, "Cut off the relay");
+  await card(page, "Relay").getByText("trying again").waitFor();
+  await write(page, "alice", "without a relay");
+  await card(page, "bob").locator(".received").getByText("without a relay").waitFor();
+  await hangUp(page);
+  await press(page, "Connect");
+  await page.getByText(/Signaling does not work/).waitFor();
+  await press(page, "Let it back in");
+  await connected(page);
+});
+
+test("a peer that crashes and comes back is found again, with the key it had", async ({ playground, window }) => {
+  const page = await openPage(window, playground.url);
+  await connected(page);
+  const key = await publicKey(page, "bob");
+  await press(page, "Restart bob");
+  await card(page, "Timeline").getByText("moved", { exact: true }).waitFor();
+  await connected(page);
+  expect(await publicKey(page, "bob")).toBe(key);
+  await write(page, "alice", "welcome back");
+  await card(page, "bob").locator(".received").getByText("welcome back").waitFor();
+});
+
+test("the code for what is on the screen can be copied", async ({ playground, window }) => {
+  await window.grantPermissions(["clipboard-read", "clipboard-write"]);
+  const page = await openPage(window, playground.url);
+  await connected(page);
+  await press(page, "Call");
+  await press(page, "Copy the code");
+  const copied = await page.evaluate<string>("navigator.clipboard.readText()");
+  expect(copied).toContain(`PublicKey.parse("${await publicKey(page, "bob")}")`);
+  expect(copied).toContain(`relay: "${new URL(playground.url).origin}"`);
+});
