@@ -1,12 +1,14 @@
 import fc from "fast-check";
 import { expect, test } from "vitest";
 import { commands, type Outline, processOptions } from "./commands.ts";
+import { broken, overhear } from "./manners.ts";
 import {
   connectedTalks,
   createWorld,
   disagreements,
   garbles,
   isWaiting,
+  keys,
   lost,
   unanswered,
   type World,
@@ -74,10 +76,27 @@ async function attack(world: World): Promise<void> {
   if (slots.some((process) => process?.state === "running" && isWaiting(process))) return;
   await clock.advance(calmMs);
   const { envelopes } = wire;
+  await negotiate(world);
   await clock.advance(600_000);
   const connections = connectedTalks(world).length;
   if (wire.envelopes > envelopes) throw new Error(`${wire.envelopes - envelopes} envelopes in ten idle minutes`);
   if (paths.open > connections) throw new Error(`${paths.open} connections for ${connections} ends of sessions`);
+}
+
+/** Whoever is connected negotiates anew, one after the other, and the backend has no part in it. */
+async function negotiate({ clock, slots, wire }: World): Promise<void> {
+  const { envelopes } = wire;
+  const open = slots.flatMap((process) =>
+    process?.state === "running" ? process.agent.connections.filter(({ closed }) => !closed) : [],
+  );
+  for (const connection of open) {
+    const before = connection.calls.length;
+    connection.needNegotiation();
+    // Both at once would be for the polite one to take back, which not every agent can.
+    await clock.advance(1_000);
+    if (connection.calls.length === before) throw new Error("a connection was not negotiated anew");
+  }
+  if (wire.envelopes > envelopes) throw new Error(`${wire.envelopes - envelopes} envelopes for what goes in-band`);
 }
 
 async function closeAll({ clock, paths, processes }: World): Promise<void> {
@@ -110,6 +129,8 @@ test(`two keys find each other through any weather (seed ${seed}: WICE_SEED repe
         if (garbled.length > 0) throw new Error(garbled.join("\n"));
       }
       await attack(world);
+      const rude = broken(await overhear(keys, world.wire.published), world);
+      if (rude.length > 0) throw new Error([...new Set(rude)].join("\n"));
       await closeAll(world);
       sums.schedules += 1;
       sums.envelopes += world.wire.envelopes;

@@ -31,6 +31,8 @@ export interface Process extends ProcessOptions {
   readonly talks: readonly Talk[];
   /** Those that it has called for. */
   readonly called: ReadonlySet<Session>;
+  /** It has called, at some time. */
+  readonly hasCalled: boolean;
   /** Errors of calls, by code. */
   readonly rejections: readonly string[];
   connect(): void;
@@ -60,9 +62,9 @@ export function startProcess(
 ): Process {
   const { accepts } = options;
   const mortal = createMortalClock(clock);
-  const transport = wire.connect();
+  const transport = wire.connect(random.bytes(4).join());
   const backend = createBackend(transport, { clock: mortal.clock, random: random.bytes });
-  const agent = paths.agent(options);
+  const agent = paths.agent({ ...options, gatherMs: [2, 20, 60] });
   let networkChanged = (): void => {};
   const peer = createPeer({
     ...{ privateKey: key, backend, agents: [agent], clock: mortal.clock, random: random.bytes },
@@ -76,6 +78,7 @@ export function startProcess(
   const calls = new Set<Call>();
   const talks: Talk[] = [];
   const called = new Set<Session>();
+  let hasCalled = false;
   const rejections: string[] = [];
 
   const hold = (session: Session): void => {
@@ -99,7 +102,11 @@ export function startProcess(
     get state() {
       return state;
     },
+    get hasCalled() {
+      return hasCalled;
+    },
     connect() {
+      hasCalled = true;
       const call: Call = { stop: new AbortController() };
       calls.add(call);
       peer

@@ -5,13 +5,15 @@ import { createFaultyTransport, type Faults, type FaultyTransport, type SeededRa
 
 export interface Wire {
   /** The transport of one process. */
-  connect(): ProcessTransport;
+  connect(speaker?: string): ProcessTransport;
   /** Replaces all faults; `{}` heals the network. */
   inject(faults: Faults): void;
   /** Loses all subscriptions. */
   cut(): void;
   /** Envelopes that processes have published. */
   readonly envelopes: number;
+  /** All that processes have published, in order. */
+  readonly published: readonly Published[];
   /** How many different ones may be sent again. */
   readonly recorded: number;
   /** Sends one of them again, as it was. */
@@ -20,6 +22,12 @@ export interface Wire {
   reflect(index: number): void;
   /** Sends something else in its place. */
   forge(index: number): void;
+}
+
+export interface Published {
+  readonly envelope: Envelope;
+  readonly atMs: number;
+  readonly speaker: string;
 }
 
 export interface ProcessTransport extends EnvelopeTransport {
@@ -31,6 +39,7 @@ export function createWire(clock: Clock, random: SeededRandom): Wire {
   const network = createInProcessNetwork();
   const attacker = network.connect();
   const recordings: Envelope[] = [];
+  const published: Published[] = [];
   const transports = new Set<FaultyTransport>();
   let faults: Faults = {};
   let envelopes = 0;
@@ -41,7 +50,7 @@ export function createWire(clock: Clock, random: SeededRandom): Wire {
   };
 
   return {
-    connect() {
+    connect(speaker = "") {
       const inner = createFaultyTransport(network.connect(), { faults, random, clock });
       transports.add(inner);
       let alive = true;
@@ -50,6 +59,7 @@ export function createWire(clock: Clock, random: SeededRandom): Wire {
           if (!alive) return new Promise(() => {});
           envelopes += 1;
           recordings.push(envelope);
+          published.push({ envelope, atMs: clock.now(), speaker });
           return inner.publish(envelope, options);
         },
         subscribe: (recipient, options) => (alive ? inner.subscribe(recipient, options) : new Promise<never>(() => {})),
@@ -74,6 +84,7 @@ export function createWire(clock: Clock, random: SeededRandom): Wire {
     get envelopes() {
       return envelopes;
     },
+    published,
     get recorded() {
       return recordings.length;
     },

@@ -21,7 +21,7 @@ export interface World {
 }
 
 /** The same in all runs, so that the two keys are agreed on once. */
-const keys: readonly PrivateKey[] = makeKeys();
+export const keys: readonly PrivateKey[] = makeKeys();
 
 function makeKeys(): PrivateKey[] {
   const { bytes } = createSeededRandom(1);
