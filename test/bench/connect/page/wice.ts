@@ -1,12 +1,11 @@
-/** A peer of ours, with the key and the backend of the preset. */
+/** A peer of ours, as the preset opens it. */
 
-import { createPeer, PublicKey, rtc, type Session } from "@wice/core";
-import { openBackend } from "@wice/web";
+import { PublicKey, type Session } from "@wice/core";
+import { openPeer } from "@wice/web";
 import { type Caller, newMessage } from "./caller.ts";
 
 export async function attachWice(relay: string): Promise<Caller> {
-  const { privateKey, backend } = await openBackend({ relay });
-  const peer = createPeer({ privateKey, backend, agents: [rtc()], accept: () => true });
+  const { privateKey, peer } = await openPeer({ relay, accept: () => true });
   void answer(peer.incoming);
   for await (const { type } of peer.status()) if (type === "listening") break;
   return {
@@ -22,10 +21,10 @@ export async function attachWice(relay: string): Promise<Caller> {
   };
 }
 
-async function answer(incoming: AsyncIterable<Session>): Promise<void> {
+async function answer(incoming: AsyncIterable<Session<RTCPeerConnection>>): Promise<void> {
   for await (const session of incoming) void echo(session);
 }
 
-async function echo(session: Session): Promise<void> {
+async function echo(session: Session<RTCPeerConnection>): Promise<void> {
   for await (const bytes of session) await session.send(bytes);
 }
