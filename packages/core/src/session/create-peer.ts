@@ -219,12 +219,12 @@ export function createPeer<Native>(options: PeerOptions<Native>): Peer<Native> {
     close() {
       closed ??= (async () => {
         stopWatching?.();
+        incoming.end();
         await backendStatus.return?.();
         // Of those that rest, the last words may be under way.
         const all = [...drivers.values(), ...resting.values()];
         await Promise.all(all.map((driver) => driver.close("the peer was closed")));
         for (const text of [...ears.keys()]) deafen(text);
-        incoming.end();
         for (const observer of [...observers]) observer.end();
       })();
       return closed;

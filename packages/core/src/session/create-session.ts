@@ -13,6 +13,7 @@ import type { LiveConnection } from "./live-connection.ts";
 import { createPatience, type Patience } from "./patience.ts";
 import type { Session, SessionCloseOptions, SessionEnd, SessionStatus } from "./session.ts";
 import type { TimelineEntry } from "./timeline.ts";
+import { timing } from "./timing.ts";
 import { over, type Verdict } from "./verdict.ts";
 
 /** The inside of a session, for the driver that owns it. */
@@ -48,7 +49,6 @@ export interface SessionDependencies {
 
 const statusLimit = 64;
 const channelLimit = 64;
-const usualDrainMs = 5_000;
 
 export function createSession(
   first: LiveConnection,
@@ -95,7 +95,7 @@ export function createSession(
       close() {
         closingThis ??= (async () => {
           const itsPatience = createPatience(clock);
-          itsPatience.atMost(usualDrainMs);
+          itsPatience.atMost(timing.drainMs);
           await drain([flow], itsPatience);
           drop();
           port.close();
@@ -138,7 +138,7 @@ export function createSession(
   };
   const close = ({ reason = "done", drainMs }: SessionCloseOptions = {}): Promise<void> => {
     const isHurried = closing === undefined || drainMs !== undefined;
-    if (ended === undefined && isHurried) patience.atMost(drainMs ?? usualDrainMs);
+    if (ended === undefined && isHurried) patience.atMost(drainMs ?? timing.drainMs);
     closing ??= (async () => {
       if (ended !== undefined) return;
       await drain([main, ...channels.values()], patience);
@@ -177,7 +177,7 @@ export function createSession(
     [Symbol.asyncIterator]: () => main.channel[Symbol.asyncIterator](),
     selectedPair: () => live.connection.selectedPair(),
     channel(label, options: ChannelOptions = {}) {
-      if (ended !== undefined) throw new WiceError("closed", "the session is closed");
+      if (ended !== undefined || closing !== undefined) throw new WiceError("closed", "the session is closed");
       if (live.connection.state === "closed") throw lost();
       return adopt(live.connection.openChannel(label, options));
     },

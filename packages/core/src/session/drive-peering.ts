@@ -46,7 +46,7 @@ export interface PeeringDriver {
   /** The backend tries again to hand a message over. */
   onRetrying(error: WiceError): void;
   networkChanged(): void;
-  /** Ends everything in order; resolves when the peer was told, or cannot be. */
+  /** Ends everything in order, each session as its own `close` does; resolves when the peer was told, or cannot be. */
   close(reason: string): Promise<void>;
 }
 
@@ -369,6 +369,9 @@ export function drivePeering(dependencies: PeeringDependencies): PeeringDriver {
     networkChanged: () => dispatch({ type: "network-changed" }),
     async close(reason) {
       settleWaiting((each) => each.reject(new WiceError("closed", "the peer is closed")));
+      dispatch({ type: "want", wanted: false });
+      const { drainMs } = timing;
+      await Promise.all([...owned.values()].map(({ session }) => session.close({ reason, drainMs })));
       dispatch({ type: "close-all", reason });
       await partings.over();
     },

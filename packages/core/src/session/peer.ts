@@ -40,8 +40,9 @@ export interface Peer<Native = unknown> extends AsyncDisposable {
   readonly publicKey: PublicKey;
   /**
    * A session with any instance of the peer, once data can flow. It waits for a peer that is not there yet, until it is
-   * aborted. Calls for one key share a session, which also may be one that the peer began. Rejects with `equal-keys`,
-   * `permission-denied` (the peer declined, and said so), `closed`, what the backend refuses with, and the signal's reason.
+   * aborted. Calls for one key share a session, which also may be one that the peer began; one that is being closed is not
+   * given out any more. Rejects with `equal-keys`, `invalid-argument` (`PublicKey.any`), `permission-denied` (the peer
+   * declined, and said so), `closed`, what the backend refuses with, and the signal's reason.
    */
   connect(key: PublicKey, options?: CallOptions): Promise<Session<Native>>;
   /**
@@ -55,7 +56,10 @@ export interface Peer<Native = unknown> extends AsyncDisposable {
   explain(key: PublicKey): Verdict;
   /** What happens, from now on. Of what is not read, the latest 256 are kept. */
   status(): AsyncIterable<PeerStatus>;
-  /** Ends all sessions in order, and everything else. Idempotent. */
+  /**
+   * Ends all sessions in order, so that what was sent may arrive for at most 5 seconds, and everything else at once.
+   * Idempotent.
+   */
   close(): Promise<void>;
 }
 

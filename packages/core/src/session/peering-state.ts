@@ -90,6 +90,13 @@ export type PeeringEvent =
   | { readonly type: "network-changed" }
   | { readonly type: "tick" };
 
+/**
+ * - `closed`: by us;
+ * - `closed-by-peer`: by the peer's application, or because the peer does not have the session any more;
+ * - `lost`: no path for longer than `reconnectMs`, or `reconnectIncomingMs`;
+ * - `other-instance`: the peer goes on with another instance of our key;
+ * - `declined`: the peer does not want to talk to our key any more.
+ */
 export type EndCause = "closed-by-peer" | "closed" | "lost" | "other-instance" | "declined";
 
 export type PeeringEffect =

@@ -27,8 +27,8 @@ export interface Session<Native = unknown> extends Omit<Channel, "label" | "clos
   selectedPair(): Promise<SelectedPair | undefined>;
   /**
    * Opens a further channel, which the peer gets from {@link Session.channels}. It ends with the connection that carries
-   * it, with `unavailable`. Throws `unsupported` where the agent has none, `unavailable` while there is no connection, and
-   * `closed`.
+   * it, with `unavailable`. Throws `unsupported` where the agent has none, `invalid-argument`, `unavailable` while there is
+   * no connection, and `closed`.
    */
   channel(label: string, options?: ChannelOptions): Channel;
   /** The channels that the peer opens. Of those that nobody takes, 64 wait; leaving the iteration closes all to come. */
@@ -59,6 +59,7 @@ export interface SessionCloseOptions {
 
 export interface SessionEnd {
   readonly cause: EndCause;
+  /** In the words of whoever closed it; printable ASCII where that was the peer. */
   readonly reason: string;
 }
 

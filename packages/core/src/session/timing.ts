@@ -45,4 +45,6 @@ export const timing = {
   otherComesMs: 1_000,
   /** A confirmed one gets so long before others are asked as well. */
   askDespiteMs: 15_000,
+  /** What was sent before an orderly end gets so long to be taken, unless the application says otherwise. */
+  drainMs: 5_000,
 } as const;

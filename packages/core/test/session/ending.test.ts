@@ -177,3 +177,60 @@ describe("who leaves the iteration", () => {
     expect(await Promise.all(opened.map(isOver))).toEqual(["open", "closed", "closed"]);
   });
 });
+
+describe("closing the peer", () => {
+  test("lets arrive what was sent, as closing its sessions does", async () => {
+    const stage = createStage(keys);
+    const slow = { agent: { bytesPerMs: 100 } };
+    const [we, they] = [stage.start("controlling", slow), stage.start("controlled", { ...everybody, ...slow })];
+    const session = await stage.clock.runUntil(we.call(they));
+    const heard = listenTo(they.incoming[0] as Session);
+    const sent = Array.from({ length: 10 }, (_, index) => `${index}`.padEnd(20_000));
+    await stage.clock.runUntil(Promise.all(sent.map((message) => session.send(text.encode(message)))));
+    await stage.clock.runUntil(we.peer.close());
+    expect(heard).toEqual(sent);
+    expect(await session.closed).toEqual({ cause: "closed", reason: "the peer was closed" });
+    expect(await stage.end()).toEqual({ connections: 0, timers: 0 });
+  });
+
+  test("lets nobody in meanwhile, and calls nobody", async () => {
+    const stage = createStage(keys);
+    const [we, they] = [stage.start("controlled", everybody), stage.start("controlling", everybody)];
+    const session = await stage.clock.runUntil(we.call(they));
+    await session.send(text.encode("never taken"));
+    const done = we.peer.close();
+    const other = stage.start("controlling");
+    const called = other.call(we);
+    called.catch(() => {});
+    await stage.clock.advance(4_000);
+    expect([session.state, other.sessions, we.sessions.length]).toEqual(["connected", [], 1]);
+    await expect(we.call(they)).rejects.toMatchObject({ code: "closed" });
+    await stage.clock.runUntil(done);
+    await stage.clock.advance(1_000);
+    expect([we.sessions, other.sessions, we.agent.open]).toEqual([[], [], 0]);
+    await stage.end();
+  });
+
+  test("refuses at once who waits for a session", async () => {
+    const stage = createStage(keys);
+    const [we, they] = [stage.start("controlled", everybody), stage.start("controlling", everybody)];
+    const session = await stage.clock.runUntil(we.call(they));
+    await session.send(text.encode("never taken"));
+    void session.close();
+    const called = we.call(they).catch(({ code }) => code);
+    const done = we.peer.close();
+    expect(await called).toBe("closed");
+    await stage.clock.runUntil(done);
+    expect(await stage.end()).toEqual({ connections: 0, timers: 0 });
+  });
+});
+
+test("a session that is being closed opens no further channel", async () => {
+  const clock = createVirtualClock();
+  const pair = createSessionPair(clock);
+  await clock.runUntil(pair.connect());
+  const [{ session }] = pair.ends;
+  await session.send(bytes("last"));
+  void session.close();
+  expect(() => session.channel("more")).toThrow(expect.objectContaining({ code: "closed" }));
+});
