@@ -21,11 +21,17 @@ interface Program {
   readonly isThere?: () => boolean;
 }
 
+const lab = "the laboratory of networks, which runs as root";
+
 /** To add a program, add a line. */
 const programs: readonly Program[] = [
   { command: "git", debianPackage: "git", neededFor: "npm run check" },
   { command: "openssl", debianPackage: "openssl", neededFor: "certificates of the TLS tests" },
   { command: "etcd", debianPackage: "etcd-server", neededFor: "the tests over a Kubernetes API server" },
+  { command: "ip", debianPackage: "iproute2", neededFor: lab, isThere: () => isInstalledForRoot("ip") },
+  { command: "nft", debianPackage: "nftables", neededFor: lab, isThere: () => isInstalledForRoot("nft") },
+  { command: "turnserver", debianPackage: "coturn", neededFor: lab, isThere: () => isInstalledForRoot("turnserver") },
+  { command: "redis-server", debianPackage: "redis-server", neededFor: "the test of a transport of one's own" },
   { command: "chromium", debianPackage: "chromium", neededFor: "the tests in a browser", isThere: hasChromium },
 ];
 
@@ -60,8 +66,13 @@ async function buildKubernetes(): Promise<void> {
   await buildApiserver((line) => console.log(`  ${line}`));
 }
 
-function isInstalled(command: string): boolean {
-  return (process.env.PATH ?? "").split(delimiter).some((folder) => {
+/** What only root uses may lie where nobody else looks. Only Linux has any of it. */
+function isInstalledForRoot(command: string): boolean {
+  return process.platform !== "linux" || isInstalled(command, ["/usr/sbin", "/sbin"]);
+}
+
+function isInstalled(command: string, furtherFolders: readonly string[] = []): boolean {
+  return [...(process.env.PATH ?? "").split(delimiter), ...furtherFolders].some((folder) => {
     try {
       accessSync(join(folder, command), constants.X_OK);
       return true;
