@@ -33,6 +33,7 @@ export default defineConfig({
       suite("browser", "test/browser/**/*.test.ts", { testTimeout: 30_000 }),
       suite("kubernetes", "test/kubernetes/**/*.test.ts", { testTimeout: 60_000, maxWorkers: 1 }),
       suite("interop", "test/interop/**/*.test.ts", { testTimeout: 60_000 }),
+      suite("lab", "test/lab/**/*.test.ts", { testTimeout: 60_000, maxWorkers: 1 }),
       suite("faults", "test/faults/**/*.test.ts", { testTimeout: 180_000 }),
       suite("packaging", "test/packaging/**/*.test.ts", {
         testTimeout: 60_000,

@@ -27,6 +27,7 @@ const suites: readonly Suite[] = [
   vitest("browser"),
   vitest("kubernetes"),
   vitest("interop"),
+  vitest("lab"),
   vitest("faults"),
   vitest("packaging"),
 ];

@@ -1,0 +1,82 @@
+/** Two peers in a laboratory, and the session between them. */
+
+import { fileURLToPath } from "node:url";
+import type { IceServer, SelectedPair, VerdictCode } from "@wice/core";
+import type { LinesProcess } from "../lines-process.ts";
+import { orderedKeys } from "../ordered-keys.ts";
+import type { Machine } from "./lab.ts";
+import type { LabAgent } from "./lab-agents.ts";
+import type { LabPeerOptions } from "./lab-program.ts";
+
+export interface LabPeersOptions {
+  readonly agent: LabAgent;
+  readonly relay: string;
+  readonly iceServers: readonly IceServer[];
+  /** Who calls. */
+  readonly left: Machine;
+  readonly right: Machine;
+}
+
+export interface LabPeers {
+  /** Resolves when they are connected. */
+  untilConnected(): Promise<Connected>;
+  /** Resolves when the caller explains with that code why it is not connected, with the words. */
+  untilVerdict(code: VerdictCode): Promise<string>;
+  /** Sends something there and back, once they are connected. */
+  ping(bytes: number, timeoutMs?: number): Promise<Pong>;
+}
+
+export interface Connected {
+  /** From the call to a session. */
+  readonly connectMs: number;
+  readonly pair: SelectedPair | undefined;
+}
+
+export interface Pong {
+  readonly bytes: number;
+  readonly ms: number;
+  /** The one in use now. */
+  readonly pair: SelectedPair | undefined;
+}
+
+const connectTimeoutMs = 40_000;
+const compileCache = fileURLToPath(new URL("../../../.cache/node", import.meta.url));
+
+/** Starts both. The caller calls when the other listens. */
+export async function startPeers({ agent, relay, iceServers, left, right }: LabPeersOptions): Promise<LabPeers> {
+  const [ours, theirs] = orderedKeys();
+  const common = { agent, relay, iceServers };
+  const listener = await startNode(right, "./lab-program.ts", [
+    JSON.stringify({ ...common, privateKey: theirs.privateKey } satisfies LabPeerOptions),
+  ]);
+  await listener.until("ready");
+  const caller = await startNode(left, "./lab-program.ts", [
+    JSON.stringify({ ...common, privateKey: ours.privateKey, call: theirs.publicKey } satisfies LabPeerOptions),
+  ]);
+  let pings = 0;
+  return {
+    async untilConnected() {
+      const [connected] = await caller.until("connected", undefined, { timeoutMs: connectTimeoutMs });
+      return connected as unknown as Connected;
+    },
+    async untilVerdict(code) {
+      const [verdict] = await caller.until("verdict", (line) => line.code === code, { timeoutMs: connectTimeoutMs });
+      return String(verdict?.text);
+    },
+    async ping(bytes, timeoutMs = 20_000) {
+      pings += 1;
+      const id = pings;
+      caller.write({ do: "ping", id, bytes });
+      const [pong] = await caller.until("pong", (line) => line.id === id, { timeoutMs });
+      return pong as unknown as Pong;
+    },
+  };
+}
+
+/** Starts a program of this folder, on the sources. */
+export async function startNode(machine: Machine, file: string, args: readonly string[]): Promise<LinesProcess> {
+  const program = fileURLToPath(new URL(file, import.meta.url));
+  return await machine.start(process.execPath, ["--conditions=@wice/source", program, ...args], {
+    env: { ...process.env, NODE_OPTIONS: undefined, NODE_COMPILE_CACHE: compileCache },
+  });
+}

@@ -1,0 +1,63 @@
+/** What routers do to packets, as rules for nftables. */
+
+/** The interface towards the internet, where a router has one. */
+const outside = "wan0";
+
+/**
+ * Packets that nobody inside has asked for are dropped before they leave a trace: a trace would take the port away that the
+ * same packet asks for from inside.
+ */
+const closedOutside = `table ip door {
+  chain in { type filter hook input priority filter; iifname "${outside}" ct state new drop; }
+}`;
+
+/**
+ * A home router: it keeps the port where it can, so that another peer sees the same port as a STUN server does. Only who was
+ * sent something gets through.
+ */
+export const preservingNat = `${closedOutside}
+table ip nat {
+  chain after { type nat hook postrouting priority srcnat; oifname "${outside}" masquerade; }
+}`;
+
+/** Another port for each address outside: what a STUN server sees is of no use to others. */
+export const symmetricNat = `${closedOutside}
+table ip nat {
+  chain after { type nat hook postrouting priority srcnat; oifname "${outside}" masquerade fully-random; }
+}`;
+
+/** An address inside, and the one outside that stands for it. */
+export interface Pairing {
+  readonly inside: string;
+  readonly outside: string;
+}
+
+/**
+ * One address outside for each inside. Those inside do not reach each other, but by their addresses outside: then the router
+ * turns their packets round (a hairpin), with the address of the sender replaced, too (RFC 4787, section 6).
+ */
+export function hairpinNat(pairs: readonly Pairing[]): string {
+  const arriving = pairs.map((pair) => `ip daddr ${pair.outside} dnat to ${pair.inside};`);
+  const leaving = pairs.map((pair) => `ip saddr ${pair.inside} snat to ${pair.outside};`);
+  return `table ip nat {
+  chain before { type nat hook prerouting priority dstnat; ${arriving.join(" ")} }
+  chain after { type nat hook postrouting priority srcnat; ${leaving.join(" ")} }
+}
+table ip door {
+  chain through { type filter hook forward priority filter; ct status dnat accept; iifname "${outside}" accept; oifname != "${outside}" drop; }
+}`;
+}
+
+/** Loses that many of a hundred packets that pass, at random, both ways. */
+export function loss(percent: number): string {
+  return `table inet weather {
+  chain through { type filter hook forward priority filter; numgen random mod 100 < ${percent} drop; }
+}`;
+}
+
+/** A family that has addresses and routes, but whose packets vanish. */
+export function broken(family: "ip" | "ip6"): string {
+  return `table ${family} weather {
+  chain through { type filter hook forward priority filter; policy drop; }
+}`;
+}

@@ -1,0 +1,183 @@
+/** Every agent through every network of the laboratory: whether it connects, by which pair, and how fast. */
+
+import type { Candidate, IceServer, VerdictCode } from "@wice/core";
+import { afterAll, expect, type TestContext, test } from "vitest";
+import { labMissing } from "../kit/lab/lab.ts";
+import { type LabAgent, labAgents } from "../kit/lab/lab-agents.ts";
+import { type LabPeers, startPeers } from "../kit/lab/lab-peers.ts";
+import { moveLeft, type Network, openHairpin, openHomes, openInternet } from "../kit/lab/networks.ts";
+import { printTable, type RowResult } from "../kit/lab/row-table.ts";
+import { broken, loss, preservingNat, symmetricNat } from "../kit/lab/rules.ts";
+
+interface Row extends Partial<Outcome> {
+  readonly network: string;
+  open(): Promise<Network>;
+  /** Default: all. */
+  readonly agents?: readonly LabAgent[];
+  /** It takes its time, whatever we do. */
+  readonly isSlow?: boolean;
+  /** Which servers the peers know. Default: none. */
+  servers?(network: Network): readonly IceServer[];
+}
+
+interface Outcome {
+  /** They connect, and one end of the pair is of such a kind. */
+  readonly kinds: readonly Candidate["type"][];
+  /** Of the pair, where it matters. */
+  readonly family: "IPv4" | "IPv6";
+  /** They do not connect, and that is how it is explained. */
+  readonly verdict: VerdictCode;
+  /** What happens to them once they are connected. Resolves with what was seen. */
+  afterwards(network: Network, peers: LabPeers): Promise<string>;
+}
+
+/** To add a network, add a row. */
+const rows: readonly Row[] = [
+  {
+    network: "NAT that keeps ports, both sides; STUN",
+    open: () => openHomes(preservingNat),
+    servers: ({ turn }) => [turn.stun],
+    // Whoever is reached before it was told where from has met a peer-reflexive candidate at the same address.
+    kinds: ["srflx", "prflx"],
+  },
+  {
+    network: "symmetric NAT, both sides; STUN and TURN",
+    open: () => openHomes(symmetricNat),
+    servers: ({ turn }) => [turn.stun, turn.turn],
+    kinds: ["relay"],
+  },
+  {
+    network: "symmetric NAT, both sides; STUN only",
+    open: () => openHomes(symmetricNat),
+    servers: ({ turn }) => [turn.stun],
+    verdict: "no-path",
+    isSlow: true,
+  },
+  {
+    network: "symmetric NAT; TURN refuses the password",
+    open: () => openHomes(symmetricNat),
+    servers: ({ turn }) => [turn.stun, turn.refusing],
+    // node-datachannel says nothing of it.
+    agents: ["datagram"],
+    verdict: "turn-refused",
+  },
+  {
+    network: "one NAT for both, by hairpin; STUN",
+    open: () => openHairpin(),
+    servers: ({ turn }) => [turn.stun],
+    kinds: ["srflx", "prflx"],
+  },
+  { network: "IPv6 only", open: () => openInternet({ families: ["IPv6"] }), kinds: ["host"], family: "IPv6" },
+  {
+    network: "dual stack, IPv6 broken",
+    async open() {
+      const network = await openInternet({ families: ["IPv4", "IPv6"] });
+      await network.internet.rules(broken("ip6"));
+      return network;
+    },
+    kinds: ["host"],
+    family: "IPv4",
+  },
+  {
+    network: "dual stack, IPv4 broken",
+    async open() {
+      const network = await openInternet({ families: ["IPv6", "IPv4"] });
+      await network.internet.rules(broken("ip"));
+      return network;
+    },
+    kinds: ["host"],
+    family: "IPv6",
+  },
+  {
+    network: "address goes, another one comes",
+    isSlow: true,
+    open: () => openInternet(),
+    kinds: ["host"],
+    async afterwards(network, peers) {
+      await moveLeft(network);
+      const { ms, pair } = await peers.ping(100, 60_000);
+      expect(pair?.local.address).toBe("198.18.0.2");
+      return `again after ${ms} ms`;
+    },
+  },
+  {
+    network: "relay gone after connecting",
+    open: () => openInternet(),
+    kinds: ["host"],
+    async afterwards({ relayProcess }, peers) {
+      await relayProcess.kill();
+      const { ms } = await peers.ping(100);
+      return `echo after ${ms} ms`;
+    },
+  },
+  {
+    network: "20 % of packets lost",
+    async open() {
+      const network = await openInternet();
+      await network.internet.rules(loss(20));
+      return network;
+    },
+    kinds: ["host"],
+    async afterwards(_, peers) {
+      const pongs: number[] = [];
+      for (let count = 0; count < 10; count++) pongs.push((await peers.ping(500)).ms);
+      return `10 echoes, the slowest after ${Math.max(...pongs)} ms`;
+    },
+  },
+  {
+    // At home it is 1,500: who sends too much learns it from routers only.
+    network: "MTU of 1,280 bytes on the way; STUN",
+    open: () => openHomes(preservingNat, { mtuBytes: 1_280 }),
+    servers: ({ turn }) => [turn.stun],
+    kinds: ["srflx", "prflx"],
+    async afterwards(_, peers) {
+      const { bytes, ms } = await peers.ping(100_000);
+      return `${bytes} bytes echoed after ${ms} ms`;
+    },
+  },
+];
+
+interface Case {
+  readonly agent: LabAgent;
+  readonly row: Row;
+}
+
+const cases: readonly Case[] = (Object.keys(labAgents) as LabAgent[]).flatMap((agent) =>
+  rows.filter(({ agents }) => agents?.includes(agent) ?? true).map((row) => ({ agent, row })),
+);
+const results = new Map<Case, RowResult>();
+const missing = await labMissing(["ip", "nft", "turnserver"]);
+
+afterAll(() => {
+  const all = cases.flatMap((each) => results.get(each) ?? []);
+  if (all.length > 0) console.log(`\n${printTable(all)}\n`);
+});
+
+const timeout = 150_000;
+// Those that mostly wait do it together, at the end: the others are not to be disturbed.
+test.for(cases.filter(({ row }) => row.isSlow !== true))("$agent: $row.network", { timeout }, runCase);
+test.concurrent.for(cases.filter(({ row }) => row.isSlow === true))("$agent: $row.network", { timeout }, runCase);
+
+async function runCase(each: Case, { skip, expect }: TestContext): Promise<void> {
+  if (missing !== undefined) return skip(missing);
+  const { agent, row } = each;
+  const result = { network: row.network, agent, connected: false, pair: undefined };
+  results.set(each, result);
+  await using network = await row.open();
+  const { left, right, relay } = network;
+  const startMs = performance.now();
+  const peers = await startPeers({ agent, relay, iceServers: row.servers?.(network) ?? [], left, right });
+  if (row.verdict !== undefined) {
+    const text = await peers.untilVerdict(row.verdict);
+    results.set(each, { ...result, note: `after ${Math.round(performance.now() - startMs)} ms: ${text}` });
+    return;
+  }
+  const { connectMs } = await peers.untilConnected();
+  const { ms, pair } = await peers.ping(100);
+  const connected = { ...result, connected: true, pair, connectMs, echoMs: connectMs + ms };
+  results.set(each, connected);
+  const kinds = [pair?.local.type, pair?.remote.type].map(String);
+  expect(row.kinds, kinds.join("–")).toSatisfy((some: readonly string[]) => kinds.some((kind) => some.includes(kind)));
+  if (row.family !== undefined) expect(pair?.local.address.includes(":")).toBe(row.family === "IPv6");
+  if (row.afterwards !== undefined) results.set(each, { ...connected, note: await row.afterwards(network, peers) });
+}
