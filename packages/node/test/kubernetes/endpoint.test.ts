@@ -10,8 +10,8 @@ const parse = (url: string) => parseKubernetesUrl(new URL(url));
 
 test("reads upstream's URLs", () => {
   expect(parse("k8s:incluster")).toEqual({ source: "incluster", namespace: undefined, context: undefined });
-  expect(parse("k8s:///home/me/kube%20config?namespace=mesh&context=c")).toEqual({
-    ...{ source: { kubeconfig: "/home/me/kube config" }, namespace: "mesh", context: "c" },
+  expect(parse("k8s:///etc/kube%20config?namespace=mesh&context=c")).toEqual({
+    ...{ source: { kubeconfig: "/etc/kube config" }, namespace: "mesh", context: "c" },
   });
   for (const url of ["k8s:", "k8s:///", "k8s:?namespace=mesh"]) expect(parse(url).source).toBe("default");
 });
