@@ -114,8 +114,7 @@ async function main(): Promise<void> {
     showOther();
     connection.showVerdict(first.verdict(), first.session, first.other !== undefined || sides.length > 1);
     if (first.tookMs !== undefined) connection.showTook(first.tookMs);
-    const entries = first.session?.timeline();
-    if (entries !== undefined) connection.showTimeline(entries);
+    connection.showTimeline(first.timeline());
   };
 
   const views = privateKeys.map((_, i) => {

@@ -1,6 +1,6 @@
 /** One of the peers of the page at work: its station, its session with the other, and what its card shows. */
 
-import { isWiceError, type PrivateKey, PublicKey, type Session, type Verdict } from "@wice/core";
+import { isWiceError, type PrivateKey, PublicKey, type Session, type TimelineEntry, type Verdict } from "@wice/core";
 import { failureText } from "./failure-text.ts";
 import type { RelayChoice } from "./relay-choice.ts";
 import { type Call, createCall, openCamera } from "./session/call.ts";
@@ -39,6 +39,8 @@ export interface Side {
   /** Resolves when it can be called, or it is known that it cannot for now. */
   readonly ready: Promise<unknown>;
   verdict(): Verdict;
+  /** What has happened with the other, before there is a session and after its end as well. */
+  timeline(): readonly TimelineEntry[];
   /** How long the session took to be had, in milliseconds; undefined where the other side has called. */
   readonly tookMs: number | undefined;
   connect(key: PublicKey): void;
@@ -48,6 +50,8 @@ export interface Side {
   /** Goes without a word, and starts again. */
   crash(): void;
 }
+
+const maxPast = 256;
 
 interface Live {
   readonly session: Session<RTCPeerConnection>;
@@ -63,6 +67,7 @@ export function createSide(options: SideOptions): Side {
   let live: Live | undefined;
   let wanting: AbortController | undefined;
   let tookMs: number | undefined;
+  let past: readonly TimelineEntry[] = [];
   let onReady = (): void => {};
   const ready = new Promise<void>((resolve) => {
     onReady = resolve;
@@ -95,6 +100,7 @@ export function createSide(options: SideOptions): Side {
       onChange();
     }
     if (live?.session === session) {
+      past = session.timeline();
       live = undefined;
       tookMs = undefined;
     }
@@ -114,8 +120,18 @@ export function createSide(options: SideOptions): Side {
     for await (const session of peer.incoming) adopt(session);
   };
 
+  const remember = (entry: TimelineEntry): void => {
+    const last = past.at(-1);
+    if (last?.event === entry.event && last.text === entry.text) {
+      past = [...past.slice(0, -1), { ...last, times: (last.times ?? 1) + 1, lastAtMs: entry.atMs }];
+    } else past = [...past, entry].slice(-maxPast);
+  };
+
   const followPeer = async ({ peer }: Station): Promise<void> => {
-    for await (const _ of peer.status()) onChange();
+    for await (const status of peer.status()) {
+      if (status.type === "peer" && live === undefined && other?.equals(status.key) === true) remember(status);
+      onChange();
+    }
   };
 
   /** What comes through the relay, of anybody. */
@@ -210,6 +226,7 @@ export function createSide(options: SideOptions): Side {
       if (other !== undefined) return station.peer.explain(other);
       return { code: "idle", text: "nobody has come in yet", next: "open the link at the other side" };
     },
+    timeline: () => live?.session.timeline() ?? past,
     connect(theirs) {
       other = theirs;
       wanting?.abort();

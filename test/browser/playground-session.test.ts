@@ -158,6 +158,7 @@ test("cut off from the relay it says so and the session stands; then it is found
   await hangUp(page);
   await press(page, "Connect");
   await page.getByText(/Signaling does not work/).waitFor();
+  await card(page, "Timeline").getByText("a session is wanted").last().waitFor();
   await press(page, "Let it back in");
   await connected(page);
 });
@@ -172,6 +173,25 @@ test("a peer that crashes and comes back is found again, with the key it had", a
   expect(await publicKey(page, "bob")).toBe(key);
   await write(page, "alice", "welcome back");
   await card(page, "bob").locator(".received").getByText("welcome back").waitFor();
+});
+
+test("a page that was offline, and one that was frozen, goes on by itself", async ({ playground, window }) => {
+  const page = await openPage(window, playground.url, /ERR_INTERNET_DISCONNECTED/);
+  await hangUp(page);
+  await window.setOffline(true);
+  await press(page, "Connect");
+  await page.getByText(/Signaling does not work/).waitFor();
+  await window.setOffline(false);
+  await connected(page);
+
+  const browser = await window.newCDPSession(page);
+  await browser.send("Page.setWebLifecycleState", { state: "frozen" });
+  await browser.send("Page.setWebLifecycleState", { state: "active" });
+  await write(page, "alice", "thawed");
+  await card(page, "bob").locator(".received").getByText("thawed").waitFor();
+  await hangUp(page);
+  await write(page, "alice", "by the relay");
+  await card(page, "bob").locator(".received").getByText("by the relay").waitFor();
 });
 
 test("the code for what is on the screen can be copied", async ({ playground, window }) => {
