@@ -9,6 +9,8 @@ import type { Machine } from "./lab.ts";
 export interface TurnServer extends AsyncDisposable {
   /** To learn one's own address. */
   readonly stun: IceServer;
+  /** The same, for `--stun`. */
+  readonly stunHost: string;
   /** To relay, too. */
   readonly turn: IceServer;
   /** The same, with a password that is wrong. */
@@ -31,6 +33,7 @@ export async function startTurnServer(machine: Machine, address: string): Promis
   const turn = { urls: `turn:${host}:3478?transport=udp`, username, credential };
   return {
     stun: { urls: `stun:${host}:3478` },
+    stunHost: `${host}:3478`,
     turn,
     refusing: { ...turn, credential: "wrong" },
     async [Symbol.asyncDispose]() {
