@@ -2,8 +2,13 @@
 
 import type { PublicKey } from "@wice/core";
 import type { RelayChoice } from "./relay-choice.ts";
-import type { Chapter } from "./view/code-view.ts";
 
+export interface Chapter {
+  readonly title: string;
+  readonly code: string;
+}
+
+/** The first stands for itself, and so does the second; the others go on where the second ends. */
 export function takeHome(relay: RelayChoice, other: PublicKey | undefined): readonly Chapter[] {
   const key = other?.toString() ?? "the key that the other side prints";
   return [
@@ -41,8 +46,8 @@ await channel.close();
 
 // At the other end:
 for await (const channel of session.channels) {
-  const parts = [];
-  for await (const part of channel) parts.push(part);
+  const parts: BlobPart[] = [];
+  for await (const part of channel) parts.push(part.slice());
   const file = new Blob(parts);
 }
 `,
@@ -51,7 +56,7 @@ for await (const channel of session.channels) {
       title: "Video",
       code: `// At either end, before the call:
 session.connection.addEventListener("track", ({ streams: [stream] }) => {
-  document.querySelector("video").srcObject = stream;
+  video.srcObject = stream ?? null;
 });
 
 // The session negotiates anew by itself.

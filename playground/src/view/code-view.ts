@@ -1,12 +1,8 @@
 /** The lines that do what is on the screen, to copy. */
 
+import type { Chapter } from "../take-home.ts";
 import { offerCopy } from "./copy-button.ts";
 import { byId, element, makeScrollable, slot } from "./slots.ts";
-
-export interface Chapter {
-  readonly title: string;
-  readonly code: string;
-}
 
 export interface CodeView {
   show(chapters: readonly Chapter[]): void;
