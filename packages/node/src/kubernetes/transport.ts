@@ -53,7 +53,7 @@ export function createKubernetesTransport(options: KubernetesTransportOptions): 
   const selection = createSelection(api);
   const cleanUp = createCleanUp(api, settings, options.onCleanUpFailed ?? (() => {}));
   const resumePoints = createResumePoints(settings.lifetimeMs);
-  const subscriptions = new Map<EnvelopeSubscription, () => void>();
+  const subscriptions = new Set<EnvelopeSubscription>();
   const dropped = { malformed: 0, oversized: 0 };
   const closed = new AbortController();
   let closing: Promise<void> | undefined;
@@ -83,6 +83,8 @@ export function createKubernetesTransport(options: KubernetesTransportOptions): 
     async subscribe(recipient, { signal } = {}) {
       signal?.throwIfAborted();
       closed.signal.throwIfAborted();
+      let isOver = false;
+      const stopListening = cleanUp.listening();
       const subscription = await subscribe(
         recipient,
         {
@@ -91,15 +93,17 @@ export function createKubernetesTransport(options: KubernetesTransportOptions): 
             dropped[reason] += 1;
           },
           onOver(over) {
-            subscriptions.get(over)?.();
+            isOver = true;
+            stopListening();
             subscriptions.delete(over);
           },
         },
-        signal,
+        within(signal),
       );
-      subscriptions.set(subscription, cleanUp.listening());
+      // Between its last answer and this line we may have been closed.
       if (closed.signal.aborted) await subscription.close();
       closed.signal.throwIfAborted();
+      if (!isOver) subscriptions.add(subscription);
       return subscription;
     },
 
@@ -110,8 +114,10 @@ export function createKubernetesTransport(options: KubernetesTransportOptions): 
   };
 
   async function close(): Promise<void> {
+    // Those that are live end in order; what is pending is told why.
+    const ended = [...subscriptions].map((subscription) => subscription.close());
     closed.abort(new WiceError("closed", "the transport is closed"));
-    for (const subscription of [...subscriptions.keys()]) await subscription.close();
+    await Promise.all(ended);
     await cleanUp.close();
     api.close();
   }

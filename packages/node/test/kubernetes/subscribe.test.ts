@@ -191,3 +191,13 @@ test("what answers without being an API server is said to be none", async () => 
   const array = await scriptedApi({ list: (request) => answerJson(request, []) });
   await expect(array.connect().subscribe(recipient)).rejects.toMatchObject({ code: "protocol" });
 });
+
+test("a subscription and a publication that wait for the API server are ended by close, which says so", async () => {
+  const api = await scriptedApi({ list: () => {}, create: () => {} });
+  const transport = api.connect();
+  const calls = Promise.allSettled([transport.subscribe(recipient), transport.publish(newEnvelope(recipient))]);
+  await Promise.all([api.request("list"), api.request("create")]);
+  await transport.close();
+  const closed = { status: "rejected", reason: { code: "closed" } };
+  expect(await calls).toMatchObject([closed, closed]);
+});
