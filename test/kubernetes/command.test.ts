@@ -1,0 +1,44 @@
+import { expect, onTestFinished, test } from "vitest";
+import { createScene, orEnd, runWice, startWice } from "../cli/wice-process.ts";
+import { testCluster } from "./kubernetes-test.ts";
+
+const cluster = testCluster();
+
+/** Nothing listens there. */
+const nowhere = "http://127.0.0.1:1";
+
+test("wice connect and wice listen meet by --backend, past a relay that is not there", async (context) => {
+  const { admin, createMesh } = await cluster(context);
+  const namespace = await createMesh();
+  await using scene = await createScene();
+  const [alice, bob] = await Promise.all([scene.key("alice"), scene.key("bob")]);
+  const backend = async (name: string) => ["--backend", `k8s://${await admin.createAgent(namespace, name)}`];
+  await using listening = await startWice([
+    ...["listen", "--key", bob.file, "--relay", nowhere, ...(await backend("bob"))],
+  ]);
+  await orEnd(listening, listening.until("stderr", /listening as/));
+  const { code, stderr } = await runWice(
+    ["connect", bob.publicKey, "--key", alice.file, "--relay", nowhere, ...(await backend("alice"))],
+    { input: "through the cluster\n" },
+  );
+  expect({ code, stderr }).toMatchObject({ code: 0, stderr: expect.stringMatching(/connected/) });
+  expect(await listening.ended).toEqual({ code: 0, signal: null });
+  expect(listening.stdout).toBe("through the cluster\n");
+});
+
+test("an agent whose Role lacks a verb is told which one, on one line", async (context) => {
+  const { admin, createMesh } = await cluster(context);
+  const namespace = await createMesh();
+  await admin.send("POST", `/apis/rbac.authorization.k8s.io/v1/namespaces/${namespace}/roles`, {
+    metadata: { name: "deaf" },
+    rules: [{ apiGroups: ["cunicu.li"], resources: ["signalingenvelopes"], verbs: ["create", "list", "delete"] }],
+  });
+  const scene = await createScene();
+  onTestFinished(() => scene[Symbol.asyncDispose]());
+  const { file } = await scene.key("deaf");
+  const url = `k8s://${await admin.createAgent(namespace, "deaf", "deaf")}`;
+  const { code, stdout, stderr } = await runWice(["subscribe", "--key", file, "--backend", url]);
+  expect({ code, stdout }).toEqual({ code: 1, stdout: "" });
+  expect(stderr.trim().split("\n")).toHaveLength(1);
+  expect(stderr).toContain(`deaf may not watch signalingenvelopes.cunicu.li in the namespace ${namespace}`);
+});
