@@ -1,7 +1,7 @@
 /** The page: who meets whom, the relay between them, and everything that passes, shown as it happens. */
 
 import { electRole, isWiceError, type PublicKey } from "@wice/core";
-import { type KeyStore, openKeyStore } from "@wice/web";
+import { openKeyStore } from "@wice/web";
 import { createEnvelopeLog } from "./envelope-log.ts";
 import { takePlace } from "./place.ts";
 import { createMeter } from "./session/measurements.ts";
@@ -12,6 +12,7 @@ import { createCodeView } from "./view/code-view.ts";
 import { type ConnectionView, createConnectionView } from "./view/connection-view.ts";
 import { createEnvelopesView } from "./view/envelopes-view.ts";
 import { createGuestView } from "./view/guest-view.ts";
+import { showKeys } from "./view/keys-view.ts";
 import { showNotice } from "./view/notice-view.ts";
 import { createPeerView, type PeerView } from "./view/peer-view.ts";
 import { createRelayView } from "./view/relay-view.ts";
@@ -52,7 +53,7 @@ async function main(): Promise<void> {
   const own = way === "page" ? names.page : [way];
   const keyNames = own.map((name) => (place === 1 ? name : `${name} ${place}`));
   const privateKeys = await Promise.all(keyNames.map((name) => store.open(name)));
-  showKeys(store, keyNames);
+  showKeys(store, names[way][0], keyNames);
 
   const [here, there] = names[way];
   const weather: Weather = { ...clearWeather };
@@ -201,20 +202,6 @@ function elsewhere(): string {
   const page = new URL(location.href);
   page.hash = "";
   return page.href;
-}
-
-function showKeys(store: KeyStore, keyNames: readonly string[]): void {
-  byId("key-text").textContent =
-    store.protection === "non-extractable"
-      ? "The private keys of this tab are in the browser’s database, where no script can read them. Nothing here is sent to anybody else."
-      : "The private keys of this tab are forgotten with it. Nothing here is sent to anybody else.";
-  const button = byId("new-keys");
-  button.hidden = false;
-  button.addEventListener("click", async () => {
-    await Promise.all(keyNames.map((name) => store.delete(name)));
-    // A link that was followed stays what it is.
-    location.reload();
-  });
 }
 
 function showWarning(warning: string): void {

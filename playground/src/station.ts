@@ -46,7 +46,7 @@ export function openStation({ privateKey, relay, weather, observer, accept }: St
   const backend = createBackend(transport);
   const iceServers = relay.serverless ? [] : relayIceServers({ relay: relay.url, publicKey: privateKey.publicKey });
   const agents = [rtc<RTCPeerConnection>({ iceServers })];
-  const peer = createPeer<RTCPeerConnection>({ privateKey, backend, agents, accept, watchNetwork });
+  const peer = createPeer({ privateKey, backend, agents, accept, watchNetwork });
   return {
     backend,
     peer,

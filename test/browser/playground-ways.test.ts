@@ -1,5 +1,7 @@
 /** The playground's other ways in: two tabs without a server, two browsers through a relay, links; and access for everybody. */
 
+import { randomBytes } from "node:crypto";
+import { parsePrivateKey } from "@wice/core";
 import axe from "axe-core";
 import type { BrowserContext, Page } from "playwright-core";
 import { expect } from "vitest";
@@ -145,6 +147,31 @@ test("a page on localhost shows none, and says how others could reach it", async
   const page = await openPage(window, `${playground.url}?way=devices`);
   await page.getByText(/Another device cannot reach this address\..*npm start -- --https/).waitFor();
   expect(await page.getByRole("img", { name: "The link as a QR code" }).count()).toBe(0);
+});
+
+test("keys can be made anew, and one be brought and taken along; one that was made here nobody can read", async ({
+  playground,
+  window,
+}) => {
+  const page = await openPage(window, `${playground.url}?way=devices`);
+  const made = await publicKey(page, "this device");
+  await press(page, "Make new keys");
+  await expect.poll(() => publicKey(page, "this device").catch(() => made), { timeout: 10_000 }).not.toBe(made);
+
+  await page.getByText("Bring a key, or take it along").click();
+  await press(page, "Show ours");
+  await page.getByText(/^This key was made here/).waitFor();
+  const field = page.getByLabel("Private key of this device");
+  await field.fill("not a key");
+  await press(page, "Use it");
+  await page.getByText(/^That is no private key/).waitFor();
+  const text = randomBytes(32).toString("base64");
+  await field.fill(text);
+  await press(page, "Use it");
+  await card(page, "this device").getByText(parsePrivateKey(text).publicKey.toString()).waitFor();
+  await page.getByText("Bring a key, or take it along").click();
+  await press(page, "Show ours");
+  await expect.poll(() => field.inputValue()).toBe(text);
 });
 
 test("axe finds nothing to complain of: each way, light and dark, with a call and an open envelope", async ({
