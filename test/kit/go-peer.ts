@@ -79,8 +79,6 @@ export interface GoDaemonOptions {
   readonly echo?: boolean | undefined;
   /** Uses addresses of the loopback interface, too. Default true: a test need not have any other. */
   readonly loopback?: boolean | undefined;
-  /** What runs it, its arguments first: `["ip", "netns", "exec", "left"]`. */
-  readonly within?: readonly string[] | undefined;
 }
 
 /** What a daemon has said or heard: `numbers` counts from 1, each way and kind. */
@@ -101,25 +99,18 @@ export interface GoSignal extends LineEvent {
  * `candidate`, `pair` and `data`; its commands `restart` and `send`.
  */
 export async function startGoDaemon(binary: string, options: GoDaemonOptions): Promise<GoPeer> {
-  const {
-    target,
-    key,
-    peer,
-    urls = [],
-    lose = [],
-    restartGapMs = 20,
-    echo = false,
-    loopback = true,
-    within = [],
-  } = options;
-  const [program = binary, ...args] = [...within, binary, "daemon"];
-  return startGo(program, [
-    ...args,
-    ...[`--target=${target}`, `--key=${key}`, `--peer=${peer}`, `--restart-gap=${restartGapMs}ms`, `--echo=${echo}`],
-    `--loopback=${loopback}`,
+  return startGo(binary, goDaemonArgs(options));
+}
+
+/** The command line of that, for those who start it elsewhere. */
+export function goDaemonArgs(options: GoDaemonOptions): readonly string[] {
+  const { target, key, peer, urls = [], lose = [], restartGapMs = 20, echo = false, loopback = true } = options;
+  return [
+    ...["daemon", `--target=${target}`, `--key=${key}`, `--peer=${peer}`, `--restart-gap=${restartGapMs}ms`],
+    ...[`--echo=${echo}`, `--loopback=${loopback}`],
     ...urls.map((url) => `--url=${url}`),
     ...lose.map((message) => `--lose=${message}`),
-  ]);
+  ];
 }
 
 /** Starts `gopeer server` and waits until it listens. */

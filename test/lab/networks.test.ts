@@ -2,6 +2,7 @@
 
 import type { Candidate, IceServer, VerdictCode } from "@wice/core";
 import { afterAll, expect, type TestContext, test } from "vitest";
+import { buildGo } from "../kit/go-build.ts";
 import { labMissing } from "../kit/lab/lab.ts";
 import { type LabAgent, labAgents } from "../kit/lab/lab-agents.ts";
 import { type LabPeers, startPeers } from "../kit/lab/lab-peers.ts";
@@ -131,8 +132,9 @@ const rows: readonly Row[] = [
     servers: ({ turn }) => [turn.stun],
     kinds: ["srflx", "prflx"],
     async afterwards(_, peers) {
-      const { bytes, ms } = await peers.ping(100_000);
-      return `${bytes} bytes echoed after ${ms} ms`;
+      // What WireGuard sends; then more than one packet of anybody's, and no more than a daemon takes (pion reads 8,192 bytes).
+      const echoes = [await peers.ping(1_420), await peers.ping(8_000)];
+      return echoes.map(({ bytes, ms }) => `${bytes} bytes echoed after ${ms} ms`).join(", ");
     },
   },
 ];
@@ -140,11 +142,17 @@ const rows: readonly Row[] = [
 interface Case {
   readonly agent: LabAgent;
   readonly row: Row;
+  /** The binary of whom we talk to. Undefined: somebody like us. */
+  readonly daemon?: string | undefined;
+  /** Of both. */
+  readonly name: string;
 }
 
-const cases: readonly Case[] = (Object.keys(labAgents) as LabAgent[]).flatMap((agent) =>
-  rows.filter(({ agents }) => agents?.includes(agent) ?? true).map((row) => ({ agent, row })),
-);
+const gopeer = await buildGo();
+const cases: readonly Case[] = [
+  ...(Object.keys(labAgents) as LabAgent[]).map((agent) => ({ agent, name: agent })),
+  ...(gopeer === undefined ? [] : [{ agent: "datagram" as const, daemon: gopeer, name: "datagram, emulated daemon" }]),
+].flatMap((pair) => rows.filter(({ agents }) => agents?.includes(pair.agent) ?? true).map((row) => ({ ...pair, row })));
 const results = new Map<Case, RowResult>();
 const missing = await labMissing(["ip", "nft", "turnserver"]);
 
@@ -155,18 +163,19 @@ afterAll(() => {
 
 const timeout = 150_000;
 // Those that mostly wait do it together, at the end: the others are not to be disturbed.
-test.for(cases.filter(({ row }) => row.isSlow !== true))("$agent: $row.network", { timeout }, runCase);
-test.concurrent.for(cases.filter(({ row }) => row.isSlow === true))("$agent: $row.network", { timeout }, runCase);
+test.for(cases.filter(({ row }) => row.isSlow !== true))("$name: $row.network", { timeout }, runCase);
+test.concurrent.for(cases.filter(({ row }) => row.isSlow === true))("$name: $row.network", { timeout }, runCase);
 
 async function runCase(each: Case, { skip, expect }: TestContext): Promise<void> {
   if (missing !== undefined) return skip(missing);
-  const { agent, row } = each;
-  const result = { network: row.network, agent, connected: false, pair: undefined };
+  const { agent, row, daemon, name } = each;
+  const result = { network: row.network, agent: name, connected: false, pair: undefined };
   results.set(each, result);
   await using network = await row.open();
   const { left, right, relay } = network;
   const startMs = performance.now();
-  const peers = await startPeers({ agent, relay, iceServers: row.servers?.(network) ?? [], left, right });
+  const iceServers = row.servers?.(network) ?? [];
+  const peers = await startPeers({ agent, relay, iceServers, left, right, daemon });
   if (row.verdict !== undefined) {
     const text = await peers.untilVerdict(row.verdict);
     results.set(each, { ...result, note: `after ${Math.round(performance.now() - startMs)} ms: ${text}` });

@@ -2,6 +2,7 @@
 
 import { fileURLToPath } from "node:url";
 import type { IceServer, SelectedPair, VerdictCode } from "@wice/core";
+import { goDaemonArgs } from "../go-peer.ts";
 import type { LinesProcess } from "../lines-process.ts";
 import { orderedKeys } from "../ordered-keys.ts";
 import type { Machine } from "./lab.ts";
@@ -15,6 +16,8 @@ export interface LabPeersOptions {
   /** Who calls. */
   readonly left: Machine;
   readonly right: Machine;
+  /** The Go peer's binary: its daemon, which is called then in place of a peer of ours. */
+  readonly daemon?: string | undefined;
 }
 
 export interface LabPeers {
@@ -43,12 +46,28 @@ const connectTimeoutMs = 40_000;
 const compileCache = fileURLToPath(new URL("../../../.cache/node", import.meta.url));
 
 /** Starts both. The caller calls when the other listens. */
-export async function startPeers({ agent, relay, iceServers, left, right }: LabPeersOptions): Promise<LabPeers> {
+export async function startPeers(options: LabPeersOptions): Promise<LabPeers> {
+  const { agent, relay, iceServers, left, right, daemon } = options;
   const [ours, theirs] = orderedKeys();
   const common = { agent, relay, iceServers };
-  const listener = await startNode(right, "./lab-program.ts", [
-    JSON.stringify({ ...common, privateKey: theirs.privateKey } satisfies LabPeerOptions),
-  ]);
+  const listener =
+    daemon === undefined
+      ? await startNode(right, "./lab-program.ts", [
+          JSON.stringify({ ...common, privateKey: theirs.privateKey } satisfies LabPeerOptions),
+        ])
+      : await right.start(
+          daemon,
+          goDaemonArgs({
+            ...{
+              target: new URL(relay).host,
+              key: theirs.privateKey,
+              peer: ours.publicKey,
+              echo: true,
+              loopback: false,
+            },
+            urls: iceServers.map(toGoUrl),
+          }),
+        );
   await listener.until("ready");
   const caller = await startNode(left, "./lab-program.ts", [
     JSON.stringify({ ...common, privateKey: ours.privateKey, call: theirs.publicKey } satisfies LabPeerOptions),
@@ -71,6 +90,10 @@ export async function startPeers({ agent, relay, iceServers, left, right }: LabP
       return pong as unknown as Pong;
     },
   };
+}
+
+function toGoUrl({ urls, username, credential }: IceServer): string {
+  return username === undefined ? `${urls}` : `${urls}#${username}:${credential}`;
 }
 
 /** Starts a program of this folder, on the sources. */
