@@ -1,6 +1,6 @@
 /** A peer of ours, as the preset opens it. */
 
-import { PublicKey, type Session } from "@wice/core";
+import { PublicKey } from "@wice/core";
 import { openPeer } from "@wice/web";
 import { type Caller, newMessage } from "./caller.ts";
 
@@ -21,10 +21,14 @@ export async function attachWice(relay: string): Promise<Caller> {
   };
 }
 
-async function answer(incoming: AsyncIterable<Session<RTCPeerConnection>>): Promise<void> {
-  for await (const session of incoming) void echo(session);
+interface Talk extends AsyncIterable<Uint8Array> {
+  send(bytes: Uint8Array): Promise<void>;
 }
 
-async function echo(session: Session<RTCPeerConnection>): Promise<void> {
-  for await (const bytes of session) await session.send(bytes);
+async function answer(incoming: AsyncIterable<Talk>): Promise<void> {
+  for await (const talk of incoming) void echo(talk);
+}
+
+async function echo(talk: Talk): Promise<void> {
+  for await (const bytes of talk) await talk.send(bytes);
 }
