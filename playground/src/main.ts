@@ -67,7 +67,7 @@ async function main(): Promise<void> {
     createEnvelopesView({
       nameOf,
       onLeft: (key) => privateKeys[0]?.publicKey.equals(key) === true,
-      lanes: [here, relay.serverless ? "browser" : "relay", there],
+      lanes: [way === "page" ? here : "here", relay.serverless ? "browser" : "relay", way === "page" ? there : "there"],
     }),
   );
 

@@ -177,6 +177,8 @@ test("on a phone nothing is wider than the screen", async ({ playground, window 
   await write(page, "alice", "x".repeat(300));
   await card(page, "bob").locator(".received").waitFor();
   await card(page, "Envelopes").getByRole("button").last().click();
+  await page.getByText("Candidate pairs").click();
+  await page.getByText("Bring a key, or take it along").click();
   const [widest, width] = await page.evaluate<[number, number]>(
     "[document.documentElement.scrollWidth, document.documentElement.clientWidth]",
   );
