@@ -65,6 +65,7 @@ export type {
   ConnectionEvents,
   ConnectionOptions,
   ConnectionState,
+  NativeOf,
   SelectedPair,
   ServerError,
 } from "./agent/agent.ts";

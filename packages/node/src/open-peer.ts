@@ -4,6 +4,7 @@ import {
   type Agent,
   type Backend,
   createPeer,
+  type NativeOf,
   type Peer,
   type PeerConnectionLike,
   type PeerOptions,
@@ -15,7 +16,7 @@ import { type OpenBackendOptions, openBackend } from "./open-backend.ts";
 import { relayIceServers } from "./relay-ice-servers.ts";
 import { nodeRtc } from "./rtc-agent.ts";
 
-export interface OpenPeerOptions
+export interface OpenPeerOptions<SomeAgent extends Agent = Agent<PeerConnectionLike>>
   extends OpenBackendOptions,
     Pick<PeerOptions, "accept" | "reconnectMs" | "reconnectIncomingMs" | "maxPeers"> {
   /**
@@ -24,13 +25,13 @@ export interface OpenPeerOptions
    */
   readonly iceServers?: RtcOptions["iceServers"];
   /** In place of WebRTC by `node-datachannel`. `iceServers` has no meaning then. */
-  readonly agents?: readonly Agent<PeerConnectionLike>[] | undefined;
+  readonly agents?: readonly SomeAgent[] | undefined;
 }
 
-export interface OpenPeer {
+export interface OpenPeer<Native = PeerConnectionLike> {
   readonly privateKey: PrivateKey;
   readonly backend: Backend;
-  readonly peer: Peer<PeerConnectionLike>;
+  readonly peer: Peer<Native>;
   /** Ends all sessions in order, and closes the backend. Idempotent. */
   close(): Promise<void>;
 }
@@ -38,24 +39,26 @@ export interface OpenPeer {
 /**
  * Opens our key, a backend, and a peer that can connect and be called.
  *
- * Rejects with what {@link openBackend} and {@link nodeRtc} reject with.
+ * Rejects with what {@link openBackend} and {@link nodeRtc} reject with, and with `invalid-argument`.
  *
  * ```ts
  * const { peer } = await openPeer({ relay: "http://127.0.0.1:8080", keyFile: "wice.key", accept: () => true });
  * for await (const session of peer.incoming) await session.send(new TextEncoder().encode("hello"));
  * ```
  */
-export async function openPeer(options: OpenPeerOptions): Promise<OpenPeer> {
+export async function openPeer<SomeAgent extends Agent = Agent<PeerConnectionLike>>(
+  options: OpenPeerOptions<SomeAgent>,
+): Promise<OpenPeer<NativeOf<SomeAgent>>> {
   const { relay, grpc, accept, reconnectMs, reconnectIncomingMs, maxPeers } = options;
   const { privateKey, backend } = await openBackend(options);
   const registry = [relay].flat().find(hasRegistry);
   const named = (): RtcOptions["iceServers"] =>
     registry === undefined ? [] : relayIceServers({ relay: registry, publicKey: privateKey.publicKey, ca: grpc?.ca });
   try {
-    const agents = options.agents ?? [await nodeRtc({ iceServers: options.iceServers ?? named() })];
+    const agents: readonly Agent[] = options.agents ?? [await nodeRtc({ iceServers: options.iceServers ?? named() })];
     const peer = createPeer({
       ...{ privateKey, backend, agents, accept, reconnectMs, reconnectIncomingMs, maxPeers },
-    });
+    }) as Peer<NativeOf<SomeAgent>>;
     return {
       ...{ privateKey, backend, peer },
       async close() {

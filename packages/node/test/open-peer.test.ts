@@ -1,7 +1,8 @@
-import { electRole, isWiceError } from "@wice/core";
-import { generatePrivateKey, openPeer } from "@wice/node";
+import { electRole, isWiceError, type PeerConnectionLike } from "@wice/core";
+import { generatePrivateKey, nodeRtc, openPeer } from "@wice/node";
+import { type DatagramNative, datagram } from "@wice/node/datagram";
 import { createRelay } from "@wice/node/relay";
-import { expect, test } from "vitest";
+import { expect, expectTypeOf, test } from "vitest";
 
 const hello = new TextEncoder().encode("hello");
 
@@ -39,6 +40,17 @@ test("asks who knows the servers that it was given", async () => {
   peer.connect(publicKey).catch(() => {});
   await asked;
   await close();
+});
+
+test("takes several agents, whose sessions have the object of the one that both have", async () => {
+  await using relay = await createRelay();
+  const called = await openPeer({ relay: relay.url, agents: [datagram()], accept: () => true });
+  const caller = await openPeer({ relay: relay.url, agents: [await nodeRtc(), datagram()] });
+  const session = await caller.peer.connect(called.privateKey.publicKey, { signal: AbortSignal.timeout(10_000) });
+  expect([session.agent, session.protection]).toEqual(["datagram", "sealed"]);
+  expectTypeOf(session.connection).toEqualTypeOf<PeerConnectionLike | DatagramNative>();
+  expect(session.connection).toHaveProperty("counts");
+  await Promise.all([caller.close(), called.close()]);
 });
 
 test("needs no relay with a registry", async () => {

@@ -45,7 +45,7 @@ export async function openPeer(options: OpenPeerOptions): Promise<OpenPeer> {
   const named = (): RtcOptions["iceServers"] =>
     /^https?:/i.test(`${relay}`) ? relayIceServers({ relay, publicKey: privateKey.publicKey, connect }) : [];
   try {
-    const peer = createPeer<RTCPeerConnection>({
+    const peer = createPeer({
       ...{ privateKey, backend, accept, reconnectMs, reconnectIncomingMs, maxPeers, watchNetwork },
       agents: options.agents ?? [rtc<RTCPeerConnection>({ iceServers: options.iceServers ?? named() })],
     });

@@ -24,6 +24,9 @@ export interface Agent<Native = unknown> {
   readonly dialect?: Dialect | undefined;
 }
 
+/** What {@link AgentConnection.native} is with one of these agents: of several, one of theirs. */
+export type NativeOf<SomeAgent extends Agent> = SomeAgent extends Agent<infer Native> ? Native : never;
+
 export interface ConnectionOptions {
   readonly role: Role;
   /** The other side sends and takes datagrams as they are: no protection, and no channel but `main`. */

@@ -1,5 +1,6 @@
 /** A peer over a backend: subscribes, and hands every message to the state machine of its sender. */
 
+import type { Agent, NativeOf } from "../agent/agent.ts";
 import { systemClock } from "../async/clock.ts";
 import { disposable } from "../async/disposable.ts";
 import { createQueue, type Queue } from "../async/queue.ts";
@@ -39,7 +40,7 @@ interface Ear {
  * for await (const bytes of session) console.log(new TextDecoder().decode(bytes));
  * ```
  */
-export function createPeer<Native>(options: PeerOptions<Native>): Peer<Native> {
+export function createPeer<SomeAgent extends Agent>(options: PeerOptions<SomeAgent>): Peer<NativeOf<SomeAgent>> {
   const { privateKey, backend, agents, accept, clock = systemClock, random = randomBytes } = options;
   const { maxPeers = 1_024, reconnectMs = Number.POSITIVE_INFINITY, reconnectIncomingMs = 60_000 } = options;
   if (agents.length === 0) throw new WiceError("invalid-argument", "agents: there is none; give for example [rtc()]");
@@ -230,5 +231,5 @@ export function createPeer<Native>(options: PeerOptions<Native>): Peer<Native> {
       return closed;
     },
   };
-  return disposable<typeof peer>(peer) as Peer<Native>;
+  return disposable<typeof peer>(peer) as Peer<NativeOf<SomeAgent>>;
 }

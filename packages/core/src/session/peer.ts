@@ -12,12 +12,12 @@ import type { Session } from "./session.ts";
 import type { TimelineEntry } from "./timeline.ts";
 import type { Verdict } from "./verdict.ts";
 
-export interface PeerOptions<Native = unknown> {
+export interface PeerOptions<SomeAgent extends Agent = Agent> {
   readonly privateKey: PrivateKey;
   /** Stays the caller's: closing the peer does not close it. */
   readonly backend: Backend;
   /** By preference; the controlling peer's first that both have is used. */
-  readonly agents: readonly Agent<Native>[];
+  readonly agents: readonly SomeAgent[];
   /**
    * Who may call: ICE tells a caller our addresses. Default: nobody but the keys that we connect to. False declines in
    * silence, and `"tell"` tells the caller. May be asked several times about one caller.
