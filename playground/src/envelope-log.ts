@@ -19,7 +19,7 @@ export interface LoggedEnvelope {
   arrivals: number;
   /** From the first try to the first arrival. */
   tookMs: number | undefined;
-  /** Undefined until it is opened; `"unopened"` for one that does not open, or whose recipient is not here. */
+  /** Undefined until it is opened; `"unopened"` for one that does not open, or that is of somebody else. */
   opened: OpenedMessage | "unopened" | undefined;
 }
 
@@ -34,9 +34,9 @@ export interface EnvelopeLogListener {
 
 const maxEntries = 200;
 
-/** `recipientHere` gives the private key of a peer that lives in this page. */
+/** `keyHere` gives the private key of a peer that lives in this page. */
 export function createEnvelopeLog(
-  recipientHere: (key: PublicKey) => PrivateKey | undefined,
+  keyHere: (key: PublicKey) => PrivateKey | undefined,
   listener: EnvelopeLogListener,
 ): TransportObserver {
   const entries = new Map<string, LoggedEnvelope & { readonly startMs: number }>();
@@ -60,9 +60,15 @@ export function createEnvelopeLog(
     return entry;
   };
 
+  /** The key of a box belongs to both ends: who sealed it can open it as well. */
   const openEntry = async (entry: LoggedEnvelope): Promise<void> => {
-    const recipient = recipientHere(entry.envelope.recipient);
-    entry.opened = (recipient && (await openMessage(recipient, entry.envelope))) ?? "unopened";
+    const { sender, recipient } = entry.envelope;
+    const key = keyHere(recipient);
+    const senderKey = keyHere(sender);
+    if (key !== undefined) entry.opened = await openMessage(key, entry.envelope);
+    else if (senderKey !== undefined)
+      entry.opened = await openMessage(senderKey, { ...entry.envelope, sender: recipient, recipient: sender });
+    entry.opened ??= "unopened";
     listener.changed(entry);
   };
 

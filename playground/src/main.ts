@@ -187,7 +187,7 @@ function measure(side: Side, view: ConnectionView, onTick: () => void): void {
 function showWay({ way, relay }: Choice): void {
   byId("lead").textContent = leads[way];
   byId("envelopes-text").textContent =
-    `What ${relay.serverless ? "the browser carries" : "the relay sees of a message"}: two keys, a size, a time. Choose one to see the sealed bytes, and what its recipient finds in it, where that lives in this page.`;
+    `What ${relay.serverless ? "the browser carries" : "the relay sees of a message"}: two keys, a size, a time. Choose one to see the sealed bytes, and what its recipient finds in it.`;
   const given = new URL(location.href).searchParams.get("relay");
   for (const link of document.querySelectorAll<HTMLAnchorElement>("[data-way]")) {
     if (link.dataset.way === way) link.ariaCurrent = "page";

@@ -66,6 +66,9 @@ test("two tabs meet by a link, without any server, and each has a key of its own
   for (const tab of [first, second]) await connected(tab);
   expect(await publicKey(second, "the other tab")).toBe(key);
   expect(await publicKey(first, "the other tab")).toBe(await publicKey(second, "this tab"));
+  // Of those that leave for the other tab, the page knows what it has put in.
+  for (const tab of [first, second])
+    for (const kind of ["offer", "answer"]) await tab.getByText(kind, { exact: true }).first().waitFor();
   await write(first, "this tab", "from tab to tab");
   await card(second, "this tab").locator(".received").getByText("from tab to tab").waitFor();
 

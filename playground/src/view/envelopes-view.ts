@@ -132,7 +132,7 @@ function showInside(row: HTMLElement, { envelope, opened }: LoggedEnvelope, name
 
 function unopenedText(name: string | undefined): string {
   return name === undefined
-    ? "it is for somebody who does not live in this page, and only the recipient can open it"
+    ? "it is between others, and only they can open it"
     : "it does not open: it was damaged, or its sender is somebody else than it says";
 }
 
