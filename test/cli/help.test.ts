@@ -18,8 +18,8 @@ const commands: readonly (readonly [name: string, options: readonly string[]])[]
   ["key passphrase", ["out"]],
   ["publish", ["key", "relay", "backend", "delivered", "timeout", "message", "group", "ca", "max-envelope-bytes"]],
   ["subscribe", ["key", "relay", "backend", "from", "json", "count", "group", "ca", "max-envelope-bytes"]],
-  ["connect", ["key", "relay", "backend", "stun", "turn", "agent", "json", "timeout", "ca"]],
-  ["listen", ["key", "relay", "backend", "allow", "stun", "turn", "agent", "json", "ca"]],
+  ["connect", ["key", "relay", "backend", "stun", "turn", "agent", "udp", "json", "timeout", "ca"]],
+  ["listen", ["key", "relay", "backend", "allow", "stun", "turn", "agent", "udp", "json", "ca"]],
   ["kubernetes manifests", ["namespace"]],
 ];
 

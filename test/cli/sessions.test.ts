@@ -108,7 +108,10 @@ describe("a connection", () => {
 
 test.each([
   [["connect", "nonsense"], /PEER: not a public key/],
-  [["connect", "YU6BcM9nME+e2rYQuu0KYQ0OZgC3U0EfbSfotMkssiQ=", "--agent", "smoke"], /--agent: there is only rtc/],
+  [
+    ["connect", "YU6BcM9nME+e2rYQuu0KYQ0OZgC3U0EfbSfotMkssiQ=", "--agent", "smoke"],
+    /--agent: there are rtc and datagram/,
+  ],
   [["listen", "--stun", "a b"], /--stun: /],
   [["listen", "--allow", "nobody"], /--allow: /],
 ])("%j is refused in one line", async (args, line) => {

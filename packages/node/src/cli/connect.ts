@@ -7,8 +7,8 @@ import { readKeyOption } from "./key-option.ts";
 import { parseSeconds } from "./number-option.ts";
 import { openSignaling } from "./open-signaling.ts";
 import { checkOther, parsePeer } from "./peer-argument.ts";
+import { openCarrier } from "./session-carrier.ts";
 import { openAgents, sessionOptions } from "./session-options.ts";
-import { pipeSession } from "./session-pipe.ts";
 import { reportEnd, reportFailure, reportProgress } from "./session-progress.ts";
 import { caOption, keyFileOption, signalingOptions } from "./shared-options.ts";
 
@@ -35,9 +35,10 @@ export const connect: Command = defineCommand({
     const theirs = parsePeer("PEER", positionals[0] ?? "");
     const timeoutMs = parseSeconds("timeout", options.timeout);
     const relay = await openSignaling(options, { maxEnvelopeBytes: undefined, notes, signal });
-    const privateKey = await readKeyOption(options.key, io, { signal, stdinIsFree: false });
+    const privateKey = await readKeyOption(options.key, io, { signal, stdinIsFree: options.udp !== undefined });
     checkOther("PEER", theirs, privateKey.publicKey);
     const agents = await openAgents(options, privateKey.publicKey, signal);
+    const carrier = await openCarrier({ ...options, io, notes });
     const backend = createBackend(relay);
     const peer = createPeer({ privateKey, backend, agents });
     const reported = reportProgress(peer, notes, { key: theirs, json: options.json });
@@ -49,13 +50,14 @@ export const connect: Command = defineCommand({
         throw new WiceError("unavailable", `not connected in time: ${peer.explain(theirs).text}`);
       });
       if (!options.json) await notes.line(notes.style.green("connected"));
-      await pipeSession(session, io, signal);
+      await carrier.carry(session, signal);
       await reportEnd(await session.closed, notes, options.json);
     } catch (error) {
       if (!options.json) throw error;
       await reportFailure(error, notes);
       return exitCode.failed;
     } finally {
+      carrier.close();
       await peer.close();
       await backend.close();
       await reported;

@@ -7,8 +7,8 @@ import { exitCode } from "./exit-code.ts";
 import { readKeyOption } from "./key-option.ts";
 import { openSignaling } from "./open-signaling.ts";
 import { parsePeer } from "./peer-argument.ts";
+import { openCarrier } from "./session-carrier.ts";
 import { openAgents, sessionOptions } from "./session-options.ts";
-import { pipeSession } from "./session-pipe.ts";
 import { reportEnd, reportFailure, reportProgress } from "./session-progress.ts";
 import { caOption, keyFileOption, signalingOptions } from "./shared-options.ts";
 
@@ -38,8 +38,9 @@ export const listen: Command = defineCommand({
   async run({ options, io, notes, signal }) {
     const allowed = new Set(options.allow.map((text) => parsePeer("--allow", text).toString()));
     const relay = await openSignaling(options, { maxEnvelopeBytes: undefined, notes, signal });
-    const privateKey = await readKeyOption(options.key, io, { signal, stdinIsFree: false });
+    const privateKey = await readKeyOption(options.key, io, { signal, stdinIsFree: options.udp !== undefined });
     const agents = await openAgents(options, privateKey.publicKey, signal);
+    const carrier = await openCarrier({ ...options, io, notes });
     const backend = createBackend(relay);
     let takenBy: string | undefined;
     // The one that we have may come again, after a restart.
@@ -56,13 +57,14 @@ export const listen: Command = defineCommand({
       // Who was let in at the same moment is turned away.
       await incoming.return?.();
       if (!options.json) await notes.line(`${notes.style.green("connected")} to ${session.remote}`);
-      await pipeSession(session, io, signal);
+      await carrier.carry(session, signal);
       await reportEnd(await session.closed, notes, options.json);
     } catch (error) {
       if (!options.json) throw error;
       await reportFailure(error, notes);
       return exitCode.failed;
     } finally {
+      carrier.close();
       await peer.close();
       await backend.close();
       await reported;

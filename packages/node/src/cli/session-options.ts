@@ -1,6 +1,7 @@
 /** Options of the commands that have sessions, and what they mean. */
 
 import { type Agent, type IceServer, type PeerConnectionLike, type PublicKey, WiceError } from "@wice/core";
+import { type DatagramNative, datagram } from "../datagram/index.ts";
 import { credentialsFor, type IceServer as NamedServer, parseIceServer } from "../relay/ice-servers.ts";
 import { relayIceServers } from "../relay-ice-servers.ts";
 import { nodeRtc } from "../rtc-agent.ts";
@@ -19,7 +20,14 @@ export const sessionOptions = {
     multiple: true,
     help: "a TURN server; may be repeated:\nturn:USER:PASSWORD@HOST[:PORT][?transport=udp]",
   },
-  agent: { value: "NAME", help: "rtc, the only one so far: WebRTC by node-datachannel" },
+  agent: {
+    value: "NAME",
+    help: "rtc (WebRTC by node-datachannel) or datagram (plain UDP);\ndefault: both, rtc first, and with --udp datagram first",
+  },
+  udp: {
+    value: "[PORT:]HOST:PORT",
+    help: "carry the datagrams of a program, not stdin and stdout:\nwhat the peer sends goes to HOST:PORT, what the program\nsends to the first PORT (printed; any free one) to the peer.\nNothing is added for protection",
+  },
   json: { help: "what happens, as lines of JSON on stderr" },
 } as const;
 
@@ -27,6 +35,7 @@ export interface AgentChoice {
   readonly stun: readonly string[];
   readonly turn: readonly string[];
   readonly agent: string | undefined;
+  readonly udp: string | undefined;
   readonly relay: string | undefined;
   readonly backend: readonly string[];
   readonly ca: string | undefined;
@@ -34,11 +43,12 @@ export interface AgentChoice {
 
 /** Throws a usage error for what nobody knows. */
 export async function openAgents(
-  { stun, turn, agent = "rtc", relay, backend, ca }: AgentChoice,
+  { stun, turn, agent, udp, relay, backend, ca }: AgentChoice,
   publicKey: PublicKey,
   signal: AbortSignal,
-): Promise<readonly Agent<PeerConnectionLike>[]> {
-  if (agent !== "rtc") throw new UsageError("--agent: there is only rtc");
+): Promise<readonly Agent<PeerConnectionLike | DatagramNative>[]> {
+  if (agent !== undefined && agent !== "rtc" && agent !== "datagram")
+    throw new UsageError("--agent: there are rtc and datagram");
   const named = [
     ...stun.map((host) => readServer("--stun", host.startsWith("stun:") ? host : `stun:${host}`)),
     ...turn.map((url) => readServer("--turn", url)),
@@ -52,7 +62,13 @@ export async function openAgents(
           publicKey,
           ...(ca !== undefined && { ca: await readPemFile("--ca", ca, signal) }),
         });
-  return [await nodeRtc({ iceServers }).catch(adviseInstallation)];
+  // What --udp carries protects itself; a stream does not.
+  const plain = datagram({ iceServers, protect: udp === undefined, daemons: udp !== undefined });
+  if (agent === "datagram") return [plain];
+  if (agent === "rtc") return [await nodeRtc({ iceServers }).catch(adviseInstallation)];
+  if (udp === undefined) return [await nodeRtc({ iceServers }).catch(adviseInstallation), plain];
+  const rtc = await nodeRtc({ iceServers }).catch(() => undefined);
+  return rtc === undefined ? [plain] : [plain, rtc];
 }
 
 function readServer(option: string, url: string): NamedServer {
@@ -74,5 +90,5 @@ function toIceServer(server: NamedServer, publicKey: PublicKey): IceServer {
 
 function adviseInstallation(error: unknown): never {
   if (!(error instanceof WiceError)) throw error;
-  throw new WiceError(error.code, `${error.message}, beside @wice/node`, { cause: error });
+  throw new WiceError(error.code, `${error.message}, beside @wice/node; or use --agent datagram`, { cause: error });
 }

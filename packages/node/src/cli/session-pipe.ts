@@ -1,7 +1,7 @@
 /** Stdin to the peer, and what the peer sends to stdout. */
 
 import { once } from "node:events";
-import type { PeerConnectionLike, Session } from "@wice/core";
+import type { Session } from "@wice/core";
 import { onAbort } from "@wice/core/transport";
 import type { Io } from "./io.ts";
 import { OutputClosed } from "./output.ts";
@@ -15,7 +15,7 @@ const patienceMs = 2 ** 31 - 1;
  * Resolves when the session is over. The end of the input ends it, once the peer has taken everything; an input that has
  * nothing at all (`< /dev/null`) does not.
  */
-export async function pipeSession(session: Session<PeerConnectionLike>, io: Io, signal: AbortSignal): Promise<void> {
+export async function pipeSession(session: Session, io: Io, signal: AbortSignal): Promise<void> {
   const forget = onAbort(signal, () => void session.close({ reason: "interrupted", drainMs: 0 }));
   const { stdin } = io;
   try {
@@ -27,7 +27,7 @@ export async function pipeSession(session: Session<PeerConnectionLike>, io: Io, 
   }
 }
 
-async function readInput(session: Session<PeerConnectionLike>, stdin: Io["stdin"]): Promise<void> {
+async function readInput(session: Session, stdin: Io["stdin"]): Promise<void> {
   void session.closed.then(() => stdin.destroy());
   let some = false;
   try {
@@ -45,7 +45,7 @@ async function readInput(session: Session<PeerConnectionLike>, stdin: Io["stdin"
   if (some && session.state !== "closed") await session.close({ drainMs: patienceMs });
 }
 
-async function writeOutput(session: Session<PeerConnectionLike>, { stdout }: Io): Promise<void> {
+async function writeOutput(session: Session, { stdout }: Io): Promise<void> {
   for await (const bytes of session) {
     if (stdout.destroyed) throw new OutputClosed("nobody reads the output");
     if (!stdout.write(bytes)) await drained(stdout);

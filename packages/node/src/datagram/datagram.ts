@@ -27,6 +27,8 @@ export interface DatagramOptions {
    * protects itself, as WireGuard does; both peers have to agree on it. Daemons of cunīcu never protect.
    */
   readonly protect?: boolean | undefined;
+  /** Whether to talk to daemons of cunīcu, with which nothing is sealed. Default true. */
+  readonly daemons?: boolean | undefined;
   /** The largest sealed datagram, in bytes: 1,200 go everywhere. From 576 to 65,000. */
   readonly datagramBytes?: number | undefined;
   /** Certificates that are trusted for TURN over TLS, instead of the system's. PEM. */
@@ -55,7 +57,7 @@ export function datagram(options: DatagramOptions = {}): Agent<DatagramNative> {
     ca,
     clock = systemClock,
   } = options;
-  const { datagramBytes = 1_200 } = options;
+  const { datagramBytes = 1_200, daemons = true } = options;
   if (!Number.isInteger(datagramBytes) || datagramBytes < 576 || datagramBytes > 65_000)
     throw new WiceError("invalid-argument", "datagramBytes is a whole number from 576 to 65,000");
   if (portRange !== undefined && !isRange(portRange))
@@ -64,7 +66,7 @@ export function datagram(options: DatagramOptions = {}): Agent<DatagramNative> {
 
   return {
     name: "datagram",
-    dialect: cunicuDialect,
+    ...(daemons && { dialect: cunicuDialect }),
     get hasTurn() {
       return servers.hasTurn;
     },

@@ -103,6 +103,8 @@ describe("protection", () => {
     expect(connection.main.maxMessageBytes).toBe(1_179);
     const bare = datagram(onLoopback).connect({ role: "controlled", bare: true, events: noEvents });
     expect(bare.protection).toBe("none");
+    expect(datagram().dialect).toBeDefined();
+    expect(datagram({ daemons: false }).dialect).toBeUndefined();
   });
 
   test("hides what is sent, and refuses what is altered or comes again on the path", async () => {
