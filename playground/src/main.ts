@@ -3,13 +3,13 @@
 import { electRole, isWiceError, type PublicKey } from "@wice/core";
 import { openKeyStore } from "@wice/web";
 import { createEnvelopeLog } from "./envelope-log.ts";
+import { measureForever } from "./measuring.ts";
 import { takePlace } from "./place.ts";
-import { createMeter } from "./session/measurements.ts";
 import { measureThroughput } from "./session/throughput.ts";
 import { createSide, type Side } from "./side.ts";
 import { takeHome } from "./take-home.ts";
 import { createCodeView } from "./view/code-view.ts";
-import { type ConnectionView, createConnectionView } from "./view/connection-view.ts";
+import { createConnectionView } from "./view/connection-view.ts";
 import { createEnvelopesView } from "./view/envelopes-view.ts";
 import { createGuestView } from "./view/guest-view.ts";
 import { showKeys } from "./view/keys-view.ts";
@@ -17,30 +17,18 @@ import { showNotice } from "./view/notice-view.ts";
 import { createPeerView, type PeerView } from "./view/peer-view.ts";
 import { createRelayView } from "./view/relay-view.ts";
 import { showRoles } from "./view/roles-view.ts";
-import { byId } from "./view/slots.ts";
+import { names, showWay } from "./view/way-view.ts";
 import { createWeatherView } from "./view/weather-view.ts";
-import { type Choice, chooseWay, invitation, readInvitation, type Way } from "./way.ts";
+import { type Choice, chooseWay, elsewhere, invitation, readInvitation } from "./way.ts";
 import { clearWeather, type Weather } from "./weather.ts";
 
-const measureEveryMs = 1_000;
 const places = ["alice", "bob"] as const;
 
-const names: Readonly<Record<Way, readonly [string, string]>> = {
-  page: ["alice", "bob"],
-  tabs: ["this tab", "the other tab"],
-  devices: ["this device", "the other device"],
-};
-
-const leads: Readonly<Record<Way, string>> = {
-  page: "Two peers that know only each other’s public key, and a relay that neither has to trust.",
-  tabs: "Two tabs of this browser meet by their public keys, without any server.",
-  devices: "Two devices meet by a public key; then they talk directly, and not through the relay.",
-};
-
 async function main(): Promise<void> {
+  const page = new URL(location.href);
   let choice: Choice;
   try {
-    choice = chooseWay(new URL(location.href));
+    choice = chooseWay(page);
   } catch (error) {
     for (const part of document.querySelectorAll<HTMLElement>("#playground > :not(#notices)")) part.hidden = true;
     return showNotice("error", error instanceof Error ? error.message : `${error}`);
@@ -123,7 +111,7 @@ async function main(): Promise<void> {
     return createPeerView({ place: places[i] as "alice" | "bob", name, other });
   });
   const guest =
-    way === "page" ? undefined : createGuestView({ way, name: there, elsewhere: elsewhere(), call: callLink });
+    way === "page" ? undefined : createGuestView({ way, name: there, elsewhere: elsewhere(page), call: callLink });
   const accept = (key: PublicKey): boolean =>
     way === "page" ? privateKeys.some(({ publicKey }) => publicKey.equals(key)) : choice.invitedBy === undefined;
   const sides: Side[] = [];
@@ -147,7 +135,7 @@ async function main(): Promise<void> {
 
   if (guest !== undefined) {
     const reachable = !["localhost", "127.0.0.1", "[::1]"].includes(location.hostname);
-    guest.showInvitation(invitation(new URL(location.href), way, relay, first.key), reachable);
+    guest.showInvitation(invitation(page, way, relay, first.key), reachable);
   }
   onChange();
   const called = choice.invitedBy ?? second?.key;
@@ -158,50 +146,7 @@ async function main(): Promise<void> {
     await second?.ready;
     first.connect(called);
   }
-  measure(first, connection, onChange);
-}
-
-function measure(side: Side, view: ConnectionView, onTick: () => void): void {
-  let meter: { readonly session: Side["session"]; readonly read: ReturnType<typeof createMeter> } | undefined;
-  let roundTripMs: number | undefined;
-  const step = async (): Promise<void> => {
-    const { session, talk } = side;
-    if (session?.state !== "connected" || talk === undefined) return;
-    if (meter?.session !== session) meter = { session, read: createMeter(session) };
-    talk.ping().then(
-      (ms) => {
-        roundTripMs = ms;
-      },
-      () => {
-        roundTripMs = undefined;
-      },
-    );
-    view.showMeasurement(await meter.read(), await session.selectedPair(), roundTripMs);
-  };
-  setInterval(() => {
-    step().catch(() => {});
-    onTick();
-  }, measureEveryMs);
-}
-
-function showWay({ way, relay }: Choice): void {
-  byId("lead").textContent = leads[way];
-  byId("envelopes-text").textContent =
-    `What ${relay.serverless ? "the browser carries" : "the relay sees of a message"}: two keys, a size, a time. Choose one to see the sealed bytes, and what its recipient finds in it.`;
-  const given = new URL(location.href).searchParams.get("relay");
-  for (const link of document.querySelectorAll<HTMLAnchorElement>("[data-way]")) {
-    if (link.dataset.way === way) link.ariaCurrent = "page";
-    if (given === null || link.dataset.way === "tabs" || relay.serverless) continue;
-    const target = new URL(link.href);
-    target.searchParams.set("relay", given);
-    link.href = target.href;
-  }
-}
-
-function elsewhere(): string {
-  const page = new URL(location.href);
-  page.hash = "";
-  return page.href;
+  measureForever(first, connection, onChange);
 }
 
 function showWarning(warning: string): void {

@@ -46,6 +46,13 @@ export function invitation(page: URL, way: Way, relay: RelayChoice, key: PublicK
   return link.href;
 }
 
+/** The page without anybody to call. */
+export function elsewhere(page: URL): string {
+  const target = new URL(page);
+  target.hash = "";
+  return target.href;
+}
+
 function readKey(text: string): PublicKey | undefined {
   try {
     // A space is what some programs make of +.

@@ -98,8 +98,8 @@ export async function subscribed(page: Page): Promise<void> {
 }
 
 /** The session stands. */
-export async function connected(page: Page): Promise<void> {
-  await card(page, "Connection").getByText("connected", { exact: true }).waitFor();
+export async function connected(page: Page, timeoutMs = 30_000): Promise<void> {
+  await card(page, "Connection").getByText("connected", { exact: true }).waitFor({ timeout: timeoutMs });
 }
 
 export async function press(page: Page, name: string): Promise<void> {
