@@ -2,7 +2,7 @@
 
 import { spawn } from "node:child_process";
 import { createHash } from "node:crypto";
-import { access, constants, copyFile, mkdir, readFile, rename, writeFile } from "node:fs/promises";
+import { access, constants, copyFile, mkdir, readFile, rename, rm, writeFile } from "node:fs/promises";
 import { homedir } from "node:os";
 import { delimiter, join } from "node:path";
 import { lock } from "./go-build.ts";
@@ -84,6 +84,7 @@ async function build(go: string, binary: string, say: (line: string) => void): P
     clearInterval(timer);
   }
   await rename(unfinished, binary);
+  if (cwd !== sources) await rm(cwd, { recursive: true });
   say(`kube-apiserver ${version}: built in ${Math.round((performance.now() - start) / 1000)} s`);
 }
 

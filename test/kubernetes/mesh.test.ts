@@ -29,7 +29,7 @@ async function startAgent(kubeconfig: string, key: PrivateKey = generatePrivateK
 
 async function send(from: Agent, to: PublicKey, text: string): Promise<void> {
   const payload = new TextEncoder().encode(text);
-  await from.backend.publish({ ours: from.key, theirs: to }, { payload }, { until: "delivered", timeoutMs: 90_000 });
+  await from.backend.publish({ ours: from.key, theirs: to }, { payload }, { until: "delivered", timeoutMs: 150_000 });
 }
 
 /** Every agent to every other one; rejects where one message is not delivered. */
@@ -89,7 +89,7 @@ test("20 ServiceAccounts exchange through a restart and a forgotten history, and
   await Promise.all(nobody.map((theirs) => agent.backend.publish({ ours: agent.key, theirs }, { payload })));
   expect(await own.countEnvelopes()).toBeGreaterThan(0);
   await expect.poll(() => own.countEnvelopes(), { timeout: 30_000, interval: 250 }).toBe(0);
-}, 150_000);
+}, 240_000);
 
 test("every replica of a key gets every envelope, though the first one deletes it", async (context) => {
   const { admin, createMesh } = await cluster(context);
