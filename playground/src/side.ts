@@ -117,7 +117,12 @@ export function createSide(options: SideOptions): Side {
   };
 
   const takeCalls = async ({ peer }: Station): Promise<void> => {
-    for await (const session of peer.incoming) adopt(session);
+    try {
+      for await (const session of peer.incoming) adopt(session);
+    } catch (error) {
+      // The relay refuses us: the verdict and its card tell of it.
+      if (!isWiceError(error)) throw error;
+    }
   };
 
   const remember = (entry: TimelineEntry): void => {

@@ -216,8 +216,8 @@ test("the static build is small, and works from a folder of any web server, with
   await write(page, "alice", "from a file");
   await card(page, "bob").locator(".received").getByText("from a file").waitFor();
 
-  const alone = await window.newPage();
-  await alone.goto(site);
+  await page.close();
+  const alone = await openPage(window, site, /404 \(Not Found\)/);
   await alone.getByText(/There is no relay at this address\. .*\?relay=.*Two tabs need none/).waitFor();
   await write(alone, "alice", "to nobody");
   const fate = card(alone, "alice").getByText(/^Not sent: /);
