@@ -42,6 +42,8 @@ const maxEarlyChannels = 64;
 
 /** What was sent in-band a moment before the end gets so long to leave. */
 const partingMs = 150;
+/** So often is a ping said where the channel may lose it, or its answer. */
+const pingTimes = 5;
 /** A peer that does not take what it asks for is not answered. */
 const maxControlBytes = 65_536;
 
@@ -121,11 +123,13 @@ export function connectAgent(
       const ping = lastPing;
       return new Promise((resolve) => {
         const settle = (answered: boolean): void => {
-          timer.cancel();
+          for (const timer of timers) timer.cancel();
           pings.delete(ping);
           resolve(answered);
         };
-        const timer = clock.schedule(timeoutMs, () => settle(false));
+        const timers = [clock.schedule(timeoutMs, () => settle(false))];
+        for (let time = 1; time < pingTimes && !control.reliable; time += 1)
+          timers.push(clock.schedule((timeoutMs * time) / pingTimes, () => say({ ping })));
         pings.set(ping, settle);
         if (!say({ ping })) settle(false);
       });

@@ -5,7 +5,7 @@ import type { Description } from "./description.ts";
 
 /** Of more, the oldest are dropped. */
 const limit = 256;
-/** Servers have a say in some texts. */
+/** Servers have a say in some texts, which may end in a terminal. */
 const maxTextLength = 400;
 
 export interface TimelineEntry {
@@ -49,7 +49,7 @@ export function createTimeline(): Timeline {
   const entries: TimelineEntry[] = [];
   return {
     add({ text, ...given }) {
-      const entry = { ...given, text: text.slice(0, maxTextLength) };
+      const entry = { ...given, text: text.slice(0, maxTextLength).replace(/\p{Cc}/gu, " ") };
       const last = entries.at(-1);
       if (last?.event === entry.event && last.text === entry.text) {
         entries[entries.length - 1] = { ...last, times: (last.times ?? 1) + 1, lastAtMs: entry.atMs };

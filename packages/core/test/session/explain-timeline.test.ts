@@ -105,6 +105,18 @@ describe.each(roles)("the caller is the %s one", (role) => {
   });
 });
 
+test("what a server says commands no terminal", async () => {
+  const stage = createStage(keys);
+  const [caller, called] = [stage.start("controlling"), stage.start("controlled", everybody)];
+  const session = await connect(stage, caller, called);
+  const told = record(caller);
+  caller.agent.connections[0]?.refuseServer(600, "one\r\n\u001b[31mtwo\u009b");
+  await stage.clock.advance(1);
+  const clean = "turn:turn.example: one   [31mtwo  (600)";
+  expect([session.timeline().at(-1)?.text, told.at(-1)?.text]).toEqual([clean, clean]);
+  await stage.end();
+});
+
 test("neither timeline, nor status, nor verdicts hold a key, a credential, an address or content", async () => {
   const stage = createStage(keys);
   const [caller, called] = [stage.start("controlling", everybody), stage.start("controlled", everybody)];

@@ -130,6 +130,24 @@ describe("a ping", () => {
     expect(await one.ping(2_500)).toBe(false);
   });
 
+  test.each([
+    [false, true],
+    [true, false],
+  ])("is said again where a channel may lose it (reliable: %s), and only there", async (reliable, answered) => {
+    const { clock, one } = await scene();
+    const { send } = control(one);
+    let sent = 0;
+    Object.defineProperty(control(one), "reliable", { value: reliable });
+    control(one).send = (message) => {
+      sent += 1;
+      if (sent > 2) send(message);
+    };
+    await clock.advance(60_000);
+    expect(await clock.runUntil(one.ping(2_500))).toBe(answered);
+    expect(clock.pending).toBe(0);
+    expect(sent).toBe(reliable ? 1 : 3);
+  });
+
   test("of a peer that does not take the answers is not answered for ever", async () => {
     const { clock, one, two } = await scene();
     let sent = 0;
