@@ -43,7 +43,7 @@ export interface Peering {
   /** When a daemon may be called at the earliest. */
   readonly renewNotBeforeMs: number;
   /** The last words of attempts that are over, by our session id: to be repeated to a peer that has not heard them. */
-  readonly over: readonly { readonly id: string; readonly close: Close }[];
+  readonly lastWords: readonly { readonly id: string; readonly close: Close }[];
 }
 
 /** A session that the application has. */
@@ -119,7 +119,7 @@ export type PeeringEffect =
 
 /** Attempts of one key at a time. */
 export const maxAttempts = 8;
-const maxOver = 8;
+const maxLastWords = 8;
 /** What a peer may cause at once, and how often after that. */
 const budgetBurst = 8;
 const budgetPerMs = 1 / 2_000;
@@ -137,7 +137,7 @@ export function createPeering({ nowMs }: Pick<Input, "nowMs">): Peering {
     declinedAtMs: undefined,
     renewals: 1,
     renewNotBeforeMs: nowMs,
-    over: [],
+    lastWords: [],
   };
 }
 
@@ -189,7 +189,7 @@ export function endAttempt(scene: Scene, id: string, cause: EndCause | "expired"
   const { draft, effects } = scene;
   if (!draft.attempts.some((each) => each.id === id)) return;
   run(scene, id, { type: "end", close });
-  if (close !== undefined) draft.over = [...draft.over, { id, close }].slice(-maxOver);
+  if (close !== undefined) draft.lastWords = [...draft.lastWords, { id, close }].slice(-maxLastWords);
   effects.push({ type: "attempt-ended", attempt: id, cause });
 }
 

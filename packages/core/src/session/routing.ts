@@ -51,7 +51,7 @@ export function takeMessage(scene: Scene, instance: Instance, description: Descr
 
   if (received !== undefined && named === undefined) {
     // It names a session of ours that is over: our word of that was lost, or is under way.
-    const last = draft.over.find(({ id }) => id === received.sessionId)?.close ?? gone;
+    const last = draft.lastWords.find(({ id }) => id === received.sessionId)?.close ?? gone;
     if (spend(scene)) effects.push({ type: "refuse", instance, description, close: last });
     return;
   }

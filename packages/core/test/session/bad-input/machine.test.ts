@@ -96,9 +96,9 @@ test.each(["controlling", "controlled"] as const)(`a %s one is not put out by an
     const machine = createMachine({ role, reconnectMs: random.chance(0.5) ? 60_000 : Number.POSITIVE_INFINITY });
     for (let i = 0; i < eventsPerRun; i++) {
       disturb(random, machine);
-      const { attempts, sessions, over } = machine.peering;
+      const { attempts, sessions, lastWords } = machine.peering;
       expect(attempts.length).toBeLessThanOrEqual(maxAttempts);
-      expect(over.length).toBeLessThanOrEqual(maxAttempts);
+      expect(lastWords.length).toBeLessThanOrEqual(maxAttempts);
       expect(new Set(attempts.map(({ id }) => id)).size).toBe(attempts.length);
       expect(new Set(sessions.map(({ attempt }) => attempt)).size).toBe(sessions.length);
       for (const { connected, attempt: id } of sessions) {
