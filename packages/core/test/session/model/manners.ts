@@ -52,21 +52,33 @@ function brokenByOne({ isControlling, description }: Spoken): string[] {
   ];
 }
 
+/**
+ * Of one session of one process with one of the peer, without a word to another in between: a message that was recorded may
+ * bring an attempt that has not connected back to where it was, and what is said then begins anew.
+ */
 function bySession(spoken: readonly Spoken[]): (readonly Spoken[])[] {
-  return [
-    ...Map.groupBy(
-      spoken,
-      ({ description: { sessionId, received } }) => `${sessionId} ${received?.sessionId}`,
-    ).values(),
-  ];
+  const runs: Spoken[][] = [];
+  const latest = new Map<string, Spoken[]>();
+  for (const each of spoken) {
+    const { sessionId, received, close } = each.description;
+    if (close !== undefined) continue;
+    const run = latest.get(sessionId);
+    if (run !== undefined && run[0]?.description.received?.sessionId === received?.sessionId) run.push(each);
+    else {
+      const begun = [each];
+      latest.set(sessionId, begun);
+      runs.push(begun);
+    }
+  }
+  return runs;
 }
 
-/** Of one session of one process with one of the peer, in the order in which it was said. */
+/** In the order in which it was said. */
 function brokenInSession(spoken: readonly Spoken[]): string[] {
   const found: string[] = [];
   for (const [index, { description }] of spoken.entries()) {
     const before = spoken[index - 1];
-    if (before === undefined || description.close !== undefined) continue;
+    if (before === undefined) continue;
     const { kind, epoch, candidateCount, ufrag } = description;
     const { description: old } = before;
     if (epoch < old.epoch) found.push(`epoch ${epoch} after ${old.epoch}`);
