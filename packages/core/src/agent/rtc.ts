@@ -24,7 +24,8 @@ type RtcConstructor<Native> = new (configuration: PeerConnectionConfiguration) =
 /**
  * An agent over WebRTC. Sessions of it have data channels and DTLS, and media where the implementation has them.
  *
- * Where there is no implementation, nothing fails before a connection is wanted (`unsupported`).
+ * Throws `invalid-argument` for a list that holds no servers. Where there is no implementation, nothing fails before a
+ * connection is wanted (`unsupported`).
  *
  * ```ts
  * const peer = createPeer({ privateKey, backend, agents: [rtc({ iceServers: [{ urls: "stun:stun.example.org" }] })] });
