@@ -30,7 +30,9 @@ export interface Peering {
   /** The number of the next session. */
   readonly nextSession: number;
   /** What the peer may still cause us to do: refilled with time. */
-  readonly budget: { readonly tokens: number; readonly atMs: number };
+  readonly budget: Budget;
+  /** Connections that the peer may still have us replace: of their own, so that no chatter takes them from it. */
+  readonly replacements: Budget;
   /** When something was last done to find an instance of the peer. */
   readonly askedAtMs: number;
   readonly askAgainAtMs: number | undefined;
@@ -44,6 +46,11 @@ export interface Peering {
   readonly renewNotBeforeMs: number;
   /** The last words of attempts that are over, by our session id: to be repeated to a peer that has not heard them. */
   readonly lastWords: readonly { readonly id: string; readonly close: Close }[];
+}
+
+interface Budget {
+  readonly tokens: number;
+  readonly atMs: number;
 }
 
 /** A session that the application has. */
@@ -131,6 +138,7 @@ export function createPeering({ nowMs }: Pick<Input, "nowMs">): Peering {
     wanted: false,
     nextSession: 1,
     budget: { tokens: budgetBurst, atMs: nowMs },
+    replacements: { tokens: budgetBurst, atMs: nowMs },
     askedAtMs: Number.NEGATIVE_INFINITY,
     askAgainAtMs: undefined,
     askNotBeforeMs: nowMs,
@@ -214,10 +222,10 @@ export const gone: Close = { cause: "gone", reason: "" };
 export const otherInstance: Close = { cause: "other-instance", reason: "" };
 
 /** Takes from what the peer may cause. False when it has caused too much. */
-export function spend({ draft, input }: Scene): boolean {
-  const { tokens, atMs } = draft.budget;
+export function spend({ draft, input }: Scene, from: "budget" | "replacements" = "budget"): boolean {
+  const { tokens, atMs } = draft[from];
   const now = Math.min(budgetBurst, tokens + (input.nowMs - atMs) * budgetPerMs);
   const enough = now >= 1;
-  draft.budget = { tokens: enough ? now - 1 : now, atMs: input.nowMs };
+  draft[from] = { tokens: enough ? now - 1 : now, atMs: input.nowMs };
   return enough;
 }

@@ -26,7 +26,7 @@ import {
 import { timing } from "./timing.ts";
 
 export function takeMessage(scene: Scene, instance: Instance, description: Description, welcome: Welcome): void {
-  const { draft, effects } = scene;
+  const { draft } = scene;
   const { sessionId, received, close } = description;
   const named = draft.attempts.find(({ id }) => id === received?.sessionId);
   if (close !== undefined) {
@@ -38,11 +38,14 @@ export function takeMessage(scene: Scene, instance: Instance, description: Descr
   const mayBind = named !== undefined && named !== known && isFree(draft, named, instance);
   if (known !== undefined && (known.confirmed || !mayBind)) {
     // It is said again until it is taken, so that what costs a connection may wait.
-    if (!isAnew(known, description) || spend(scene)) run(scene, known.id, { type: "received", description });
+    if (!isAnew(known, description) || spend(scene, "replacements"))
+      run(scene, known.id, { type: "received", description });
+    // We are with the session that it is from, and it is not with ours.
+    if (named === undefined) tellOver(scene, instance, description);
     return;
   }
   if (mayBind) {
-    if (named.confirmed && !spend(scene)) return;
+    if (named.confirmed && !spend(scene, "replacements")) return;
     // What we took its session for was a guess, and this is the peer's word.
     if (known !== undefined) endAttempt(scene, known.id, "expired");
     bind(scene, named.id, instance, description);
@@ -50,9 +53,7 @@ export function takeMessage(scene: Scene, instance: Instance, description: Descr
   }
 
   if (received !== undefined && named === undefined) {
-    // It names a session of ours that is over: our word of that was lost, or is under way.
-    const last = draft.lastWords.find(({ id }) => id === received.sessionId)?.close ?? gone;
-    if (spend(scene)) effects.push({ type: "refuse", instance, description, close: last });
+    tellOver(scene, instance, description);
     return;
   }
   const live = draft.attempts.find((each) => each.instance === instance && each.confirmed);
@@ -64,6 +65,15 @@ export function takeMessage(scene: Scene, instance: Instance, description: Descr
   const open = named === undefined ? draft.attempts.find((each) => each.instance === undefined) : undefined;
   if (open !== undefined) bind(scene, open.id, instance, description);
   else meet(scene, instance, description, welcome, named !== undefined);
+}
+
+/** The peer names a session of ours that is over: our word of that was lost, or is under way. */
+function tellOver(scene: Scene, instance: Instance, description: Description): void {
+  const { draft, effects } = scene;
+  const { received } = description;
+  if (received === undefined || !spend(scene)) return;
+  const close = draft.lastWords.find(({ id }) => id === received.sessionId)?.close ?? gone;
+  effects.push({ type: "refuse", instance, description, close });
 }
 
 /** Whether an attempt may be with this instance and another session of it than it was until now. */
@@ -127,7 +137,9 @@ function takeClose(
   if (attempt.instance !== undefined && attempt.instance !== instance) return;
   // What the peer refused before it had a session with us may come late: what we have said since, it had not heard.
   const isLate = received !== undefined && isNewer(localProgress(attempt), received);
-  if (attempt.remoteId !== undefined && attempt.remoteId !== sessionId && (isConnected(attempt) || isLate)) return;
+  // And one of the peer's that is over says nothing of the one that we are with now.
+  const isPast = isConnected(attempt) || isLate || close.cause === "gone";
+  if (attempt.remoteId !== undefined && attempt.remoteId !== sessionId && isPast) return;
   const { draft, input } = scene;
   const cause = endCauses[close.cause];
   if (attempt.instance === undefined) {

@@ -40,13 +40,10 @@ export function broken(spoken: readonly Spoken[], { processes }: World): string[
 }
 
 function brokenByOne({ isControlling, description }: Spoken): string[] {
-  const { kind, close, received, epoch, agents } = description;
+  const { kind, close, received, agents } = description;
   return [
     ...(isControlling && kind === "hello" && close === undefined && received === undefined
       ? ["the controlling peer's first word is no offer"]
-      : []),
-    ...(kind === "answer" && received?.epoch !== undefined && received.epoch > epoch
-      ? ["an answer to an offer that was not the latest"]
       : []),
     ...(close === undefined && agents.length === 0 ? ["a description without agents"] : []),
   ];
