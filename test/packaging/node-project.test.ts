@@ -25,7 +25,7 @@ describe.each(versions)("a fresh project with Node %s", (version) => {
   beforeAll(async () => {
     installed = await createFreshProject({
       ours,
-      tools: ["typescript", "@types/node"],
+      tools: ["typescript", "@types/node", "node-datachannel"],
       others: { [`node-${process.platform}-${process.arch}`]: version },
     });
   });
