@@ -412,7 +412,7 @@ describe("the process", () => {
 test("a registry opens transports for URLs of all its schemes", async () => {
   await using server = await scriptedServer(good);
   const registry = nodeTransports();
-  expect([...registry.schemes].sort()).toEqual(["grpc", "grpcs", "http", "https", "inprocess"]);
+  expect([...registry.schemes].sort()).toEqual(["grpc", "grpcs", "http", "https", "inprocess", "k8s"]);
   for (const url of [server.url, `http://127.0.0.1:${server.port}`]) {
     const transport = registry.open(url);
     expect(await transport.publish(envelope(1))).toEqual({});
