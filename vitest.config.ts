@@ -13,9 +13,16 @@ interface SuiteOptions {
   readonly testTimeout?: number;
   readonly hookTimeout?: number;
   readonly maxWorkers?: number;
+  readonly retry?: number;
   /** What is done once, before all files of the suite. */
   readonly globalSetup?: string;
 }
+
+/**
+ * Browsers, processes and networks, on machines that others use as well: what fails and then passes is shown as tried again,
+ * and is worth a look; what fails three times is broken.
+ */
+const retry = 2;
 
 export default defineConfig({
   resolve: { conditions },
@@ -28,12 +35,12 @@ export default defineConfig({
     projects: [
       suite("unit", "packages/*/test/**/*.test.ts"),
       suite("docs", "test/docs/**/*.test.ts", { testTimeout: 60_000 }),
-      suite("cli", "test/cli/**/*.test.ts", { testTimeout: 60_000 }),
-      suite("e2e", "test/e2e/**/*.test.ts", { testTimeout: 60_000 }),
-      suite("browser", "test/browser/**/*.test.ts", { testTimeout: 30_000 }),
-      suite("kubernetes", "test/kubernetes/**/*.test.ts", { testTimeout: 60_000, maxWorkers: 1 }),
-      suite("interop", "test/interop/**/*.test.ts", { testTimeout: 60_000 }),
-      suite("lab", "test/lab/**/*.test.ts", { testTimeout: 60_000, maxWorkers: 1 }),
+      suite("cli", "test/cli/**/*.test.ts", { testTimeout: 60_000, retry }),
+      suite("e2e", "test/e2e/**/*.test.ts", { testTimeout: 60_000, retry }),
+      suite("browser", "test/browser/**/*.test.ts", { testTimeout: 30_000, retry }),
+      suite("kubernetes", "test/kubernetes/**/*.test.ts", { testTimeout: 60_000, maxWorkers: 1, retry }),
+      suite("interop", "test/interop/**/*.test.ts", { testTimeout: 60_000, retry }),
+      suite("lab", "test/lab/**/*.test.ts", { testTimeout: 60_000, maxWorkers: 1, retry }),
       suite("faults", "test/faults/**/*.test.ts", { testTimeout: 180_000 }),
       suite("packaging", "test/packaging/**/*.test.ts", {
         testTimeout: 60_000,

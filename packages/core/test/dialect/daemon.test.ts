@@ -209,7 +209,7 @@ describe.each(roles)("we are the %s one", (role) => {
 });
 
 test("through any weather", { timeout: 120_000 }, async () => {
-  const seed = Number(process.env.WICE_SEED ?? Date.now() % 1_000_000_000);
+  const seed = Number(process.env.WICE_SEED ?? 7);
   const step = fc.oneof(
     fc.noBias(fc.integer({ min: 0, max: 30_000 })).map((ms) => ({ do: "wait" as const, ms })),
     fc.constantFrom("restart", "fail", "network", "calm", "connect").map((what) => ({ do: what, ms: 0 })),
