@@ -59,7 +59,7 @@ export interface Attempt {
   /** Failures in a row. */
   readonly failures: number;
   /**
-   * How often in a row somebody else's certificate was met. Once is no proof: node-datachannel checks the peer's in a thread
+   * How often in a row somebody else's certificate was met. Once or twice is no proof: node-datachannel checks the peer's in a thread
    * that may be ahead of the answer which names it.
    */
   readonly forgeries: number;

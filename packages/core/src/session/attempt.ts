@@ -283,9 +283,9 @@ function takeState(
       draft.connection = { ...draft.connection, waitingSinceMs: undefined };
       draft.failures += 1;
       draft.forgeries = forged ? draft.forgeries + 1 : 0;
-      if (draft.forgeries > 1) draft.trouble = "forged";
+      if (draft.forgeries >= forgedTimes) draft.trouble = "forged";
       else if (state === "failed" && !forged) draft.trouble = "no-path";
-      draft.restartAtMs = nowMs + (draft.forgeries > 1 ? timing.forgedMs : restartDelayMs(draft));
+      draft.restartAtMs = nowMs + (draft.forgeries >= forgedTimes ? timing.forgedMs : restartDelayMs(draft));
       // A peer that closes says so in a message as well, which may be on its way.
       if (state === "closed") draft.restartAtMs += timing.closedMs;
       if (role === "controlled") draft.restartAtMs += timing.secondSideMs;
@@ -293,6 +293,9 @@ function takeState(
     case "new":
   }
 }
+
+/** So often in a row somebody else's certificate was met, and it is no accident any more. */
+const forgedTimes = 3;
 
 /** Little for the first time, then longer and longer. */
 function restartDelayMs({ failures }: AttemptDraft): number {

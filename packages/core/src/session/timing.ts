@@ -27,7 +27,7 @@ export const timing = {
   closedMs: 500,
   /** What an agent may take to make or take a description. */
   operationMs: 10_000,
-  /** Twice the peer's certificate was not the one that it had named: nothing that a quick retry mends. */
+  /** Time and again the peer's certificate was not the one that it had named: nothing that a quick retry mends. */
   forgedMs: 30_000,
   /** Somebody who is asked whether it is still there answers in this time. */
   probeMs: 2_500,
