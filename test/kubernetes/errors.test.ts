@@ -93,12 +93,14 @@ test("a cluster without the custom resource is told how to install it", async (c
   });
   const token = await admin.createToken("bare", "agent");
   const transport = connect(await admin.writeKubeconfig("bare", token, "bare"));
-  for (const call of [transport.publish(newEnvelope()), transport.subscribe(newEnvelope().recipient)]) {
-    const error = await errorOf(call);
+  const calls = [() => transport.publish(newEnvelope()), () => transport.subscribe(newEnvelope().recipient)];
+  for (const call of calls) {
+    const error = await errorOf(call());
     expect(error).toMatchObject({ code: "unsupported", retryable: false });
     expect(error.message).toContain("npx wice kubernetes manifests --namespace bare | kubectl apply -f -");
   }
 });
+
 test("a namespace that does not exist, or is being deleted, is told so", async (context) => {
   const { admin, createMesh } = await cluster(context);
   const namespace = await createMesh();

@@ -7,6 +7,10 @@ export interface SuiteReport {
   readonly passed: number;
   readonly failed: number;
   readonly skipped: readonly SkippedTest[];
+  /** What failed, in words for the summary. */
+  readonly failures: readonly string[];
+  /** Names of the tests that passed only when they were tried again. */
+  readonly flaky: readonly string[];
 }
 
 export interface SkippedTest {
@@ -24,16 +28,31 @@ export default class SuiteReporter implements Reporter {
     const tests = modules.flatMap((module) => [...module.children.allTests()]);
     // A module that does not load and a hook that throws are failures of no test.
     const broken = modules.flatMap((module) => [module, ...module.children.allSuites()]);
+    const failures = [
+      ...tests.filter((test) => test.result().state === "failed").map(nameOf),
+      ...broken
+        .filter((part) => part.errors().length > 0)
+        .map((part) => `${nameOf(part)}: ${part.errors()[0]?.message}`),
+      ...unhandled.map((error) => `not caught by any test: ${describe(error)}`),
+    ];
     const report: SuiteReport = {
       passed: tests.filter((test) => test.result().state === "passed").length,
-      failed:
-        tests.filter((test) => test.result().state === "failed").length +
-        broken.filter((part) => part.errors().length > 0).length +
-        unhandled.length,
+      failed: failures.length,
+      failures,
+      flaky: tests.filter((test) => test.diagnostic()?.flaky === true).map(nameOf),
       skipped: tests.filter((test) => !["passed", "failed"].includes(test.result().state)).map(describeSkipped),
     };
     writeFileSync(file, JSON.stringify(report));
   }
+}
+
+function nameOf(part: TestCase | TestSuite | TestModule): string {
+  return part.type === "module" ? part.relativeModuleId : `${part.module.relativeModuleId}: ${part.fullName}`;
+}
+
+/** Vitest hands over errors of workers as plain objects. */
+function describe(error: unknown): string {
+  return String((error as { message?: unknown } | null | undefined)?.message ?? error);
 }
 
 function describeSkipped(test: TestCase): SkippedTest {

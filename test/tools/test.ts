@@ -10,7 +10,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { check } from "./check.ts";
 import { run, seconds } from "./command.ts";
-import { reportVariable, type SkippedTest, type SuiteReport } from "./suite-reporter.ts";
+import { reportVariable, type SuiteReport } from "./suite-reporter.ts";
 
 interface Suite {
   readonly name: string;
@@ -43,6 +43,8 @@ async function runCheck(): Promise<SuiteReport> {
     passed: count("passed").length,
     failed: count("failed").length,
     skipped: count("skipped").map(({ name }) => ({ name, reason: "a step that it needs failed" })),
+    failures: count("failed").map(({ name }) => name),
+    flaky: [],
   };
 }
 
@@ -64,15 +66,15 @@ async function runVitest(project: string): Promise<SuiteReport> {
   rmSync(scratch, { recursive: true });
   const empty = report.passed + report.failed + report.skipped.length === 0;
   if (report.failed > 0 || (crash === undefined && !empty)) return report;
-  console.log(`  FAILED  ${empty ? "no test ran" : "all tests ran, but"}${crash === undefined ? "" : `: ${crash}`}`);
-  return { ...report, failed: 1 };
+  const failure = `${empty ? "no test ran" : "all tests ran, but"}${crash === undefined ? "" : `: ${crash}`}`;
+  return { ...report, failed: 1, failures: [failure] };
 }
 
 function readReport(file: string): SuiteReport {
   try {
     return JSON.parse(readFileSync(file, "utf8")) as SuiteReport;
   } catch {
-    return { passed: 0, failed: 0, skipped: [] };
+    return { passed: 0, failed: 0, skipped: [], failures: [], flaky: [] };
   }
 }
 
@@ -86,7 +88,7 @@ if (unknown.length > 0) {
 const strict = process.env.CI === "true";
 const totals = { passed: 0, failed: 0, skipped: 0 };
 const lines: string[] = [];
-const skipped: (SkippedTest & { suite: string })[] = [];
+const details: string[] = [];
 for (const suite of suites.filter(({ name }) => names.length === 0 || names.includes(name))) {
   console.log(`\n== ${suite.name}`);
   const start = performance.now();
@@ -97,14 +99,19 @@ for (const suite of suites.filter(({ name }) => names.length === 0 || names.incl
   totals.passed += passed;
   totals.failed += failed;
   totals.skipped += missed;
-  skipped.push(...report.skipped.map((test) => ({ ...test, suite: suite.name })));
+  const tell = (what: string, names: readonly string[]): void => {
+    for (const name of names) details.push(`${what}: ${suite.name}: ${name}`);
+  };
+  tell("failed", report.failures);
+  tell("passed only when tried again", report.flaky);
+  tell(
+    strict ? "missing, which fails with CI=true" : "skipped",
+    report.skipped.map(({ name, reason }) => `${name}: ${reason}`),
+  );
   lines.push(`${suite.name}: ${passed} passed, ${failed} failed, ${missed} skipped (${seconds(start)})`);
   console.log(lines.at(-1));
 }
 
-console.log(`\n== summary\n${lines.join("\n")}`);
-for (const { suite, name, reason } of skipped) {
-  console.log(`${strict ? "missing, which fails with CI=true" : "skipped"}: ${suite}: ${name}: ${reason}`);
-}
+console.log(`\n== summary\n${[...lines, ...details].join("\n")}`);
 console.log(`${totals.passed} passed, ${totals.failed} failed, ${totals.skipped} skipped`);
 process.exitCode = totals.failed > 0 ? 1 : 0;
