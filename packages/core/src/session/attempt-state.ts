@@ -129,8 +129,8 @@ interface Sync {
 
 export type AttemptEvent =
   | { readonly type: "begin" }
-  /** An instance and a session of the peer's that it did not have before. What was taken of another is void. */
-  | { readonly type: "bind"; readonly instance: Instance; readonly remoteId: string }
+  /** The first of an instance and a session that it was not with before. What was taken of another is void. */
+  | { readonly type: "bind"; readonly instance: Instance; readonly description: Description }
   | { readonly type: "received"; readonly description: Description }
   /** Of a daemon. */
   | { readonly type: "daemon"; readonly said: DaemonSaid }

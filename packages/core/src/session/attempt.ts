@@ -19,7 +19,7 @@ import {
 } from "./attempt-state.ts";
 import { type Description, isNewer, maxCandidates, progressOf } from "./description.ts";
 import type { Input } from "./input.ts";
-import { disconnect, negotiate } from "./negotiation.ts";
+import { beginsWithOffer, disconnect, negotiate } from "./negotiation.ts";
 import { describe, isDescribing, lags, synchronise } from "./synchronisation.ts";
 import { timing } from "./timing.ts";
 
@@ -65,10 +65,11 @@ function take(
 ): void {
   switch (event.type) {
     case "begin":
-      if (context.role === "controlled") draft.sync = { ...draft.sync, sendAtMs: input.nowMs };
+      if (!beginsWithOffer(draft, context)) draft.sync = { ...draft.sync, sendAtMs: input.nowMs };
       return;
     case "bind":
-      bind(draft, event.instance, event.remoteId, input, effects);
+      bind(draft, event.instance, event.description.sessionId, input, effects);
+      takeDescription(draft, event.description, input);
       return;
     case "received":
       takeDescription(draft, event.description, input);
@@ -149,7 +150,7 @@ function bind(
   if (!isTaken) return;
   disconnect(draft, effects);
   // Our offers may be known to the new one, so the next has a later epoch; an answer to another means nothing to it.
-  if (draft.local.kind === "answer") draft.local = nothingYet;
+  if (draft.local.kind === "answer") draft.local = { ...nothingYet, epoch: draft.local.epoch };
 }
 
 function takeDescription(draft: AttemptDraft, description: Description, { nowMs }: Input): void {

@@ -19,8 +19,10 @@ export function negotiate(draft: AttemptDraft, context: AttemptContext, input: I
 }
 
 /** The first agent of the controlling peer that both have. Before the peer has said which it has, our first. */
-function commonAgent({ remote }: AttemptDraft, { role, agents }: AttemptContext): AgentName | undefined {
-  if (remote === undefined) return role === "controlling" ? agents[0] : undefined;
+function commonAgent(draft: AttemptDraft, context: AttemptContext): AgentName | undefined {
+  const { remote } = draft;
+  const { role, agents } = context;
+  if (remote === undefined) return beginsWithOffer(draft, context) ? agents[0] : undefined;
   const [first, second] = role === "controlling" ? [agents, remote.agents] : [remote.agents, agents];
   return first.find((name) => second.includes(name));
 }
@@ -70,18 +72,28 @@ function accept(draft: AttemptDraft, { nowMs }: Input, effects: AttemptEffect[])
   return false;
 }
 
+/**
+ * Whether our first word is an offer. The controlling peer's is, and the controlled one's when it calls and has a single
+ * agent: then there is none to wait for the choice of. Once the peer has spoken, the controlling one offers if nobody has.
+ */
+export function beginsWithOffer({ instance, remote }: AttemptDraft, { role, agents }: AttemptContext): boolean {
+  const asksAnybody = instance === undefined && remote === undefined;
+  return role === "controlling" || (asksAnybody && agents.length === 1);
+}
+
 /** Makes an offer, if one is due and may be made. */
 function offer(
   draft: AttemptDraft,
   agent: AgentName,
-  { role }: AttemptContext,
+  context: AttemptContext,
   { nowMs }: Input,
   effects: AttemptEffect[],
 ): void {
+  const { role } = context;
   const { connection, local, remote, restartAtMs, wants } = draft;
   // The agent that we began with is none that the peer has.
   const isSwitched = role === "controlling" && connection !== undefined && connection.agent !== agent;
-  const isInitial = role === "controlling" && (local.kind === "hello" || connection === undefined);
+  const isInitial = beginsWithOffer(draft, context) && (local.kind === "hello" || connection === undefined);
   // After a failure everything waits for its turn.
   const isDue = wants === "restart" || (restartAtMs === undefined && (wants === "offer" || isInitial));
   if (!isSwitched && !(isDue && mayOffer(draft))) return;
@@ -99,7 +111,8 @@ function offer(
 
 /** One offer at a time: the last one is answered, and the peer has got our last answer. */
 function mayOffer({ local, remote }: AttemptDraft): boolean {
-  if (local.kind === "hello") return remote === undefined || remote.kind === "hello";
+  // What the peer has answered was somebody else's, or ours of another session.
+  if (local.kind === "hello") return remote?.kind !== "offer";
   if (local.kind === "offer") return local.settled;
   const { received } = remote ?? {};
   return received !== undefined && received.epoch === local.epoch && received.kind === local.kind;

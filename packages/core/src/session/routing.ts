@@ -89,8 +89,7 @@ function isAnew({ remote }: Attempt, { kind, sdp }: Description): boolean {
 }
 
 function bind(scene: Scene, id: string, instance: Instance, description: Description): void {
-  run(scene, id, { type: "bind", instance, remoteId: description.sessionId });
-  run(scene, id, { type: "received", description });
+  run(scene, id, { type: "bind", instance, description });
   doubt(scene, id);
 }
 

@@ -4,6 +4,7 @@ import type { AttemptContext, AttemptDraft, AttemptEffect } from "./attempt-stat
 import { localProgress } from "./attempt-state.ts";
 import { type Close, type Description, isNewer, progressOf, type Received } from "./description.ts";
 import type { Input } from "./input.ts";
+import { beginsWithOffer } from "./negotiation.ts";
 import { timing } from "./timing.ts";
 
 /** Sends what is due, and sets when the next message is. */
@@ -14,8 +15,8 @@ export function synchronise(
   effects: AttemptEffect[],
 ): void {
   if (isDescribing(draft)) return;
-  // The controlling peer's first word is its offer.
-  if (context.role === "controlling" && draft.local.kind === "hello" && draft.remote === undefined) return;
+  // Nothing is worth saying before the offer.
+  if (draft.local.kind === "hello" && draft.remote === undefined && beginsWithOffer(draft, context)) return;
   const { sync, urgent } = draft;
   const description = describe(draft, context);
   if ([sync.sendAtMs, sync.ackAtMs, sync.resendAtMs].some((time) => time !== undefined && time <= nowMs)) {

@@ -35,20 +35,16 @@ describe.each(roles)("the caller is the %s one", (role) => {
   test("an answer that was refused in passing is given a moment later", async () => {
     const stage = createStage(keys);
     let refusals = 0;
-    const fleeting = (at: "answer" | "accept") => ({
+    const fleeting = {
       agents: changeConnections((connection) => ({
-        async [at](description: Parameters<typeof connection.accept>[0]) {
+        async answer(offer: Parameters<typeof connection.answer>[0]) {
           refusals += 1;
           if (refusals === 1) throw new WiceError("unavailable", "not now");
-          return connection[at](description);
+          return connection.answer(offer);
         },
       })),
-    });
-    const caller = stage.start(role, role === "controlling" ? everybody : { ...everybody, ...fleeting("answer") });
-    const called = stage.start(
-      other[role],
-      role === "controlling" ? { ...everybody, ...fleeting("answer") } : everybody,
-    );
+    };
+    const [caller, called] = [stage.start(role), stage.start(other[role], { ...everybody, ...fleeting })];
     const startMs = stage.clock.now();
     await stage.clock.runUntil(caller.call(called));
     expect(refusals).toBeGreaterThan(1);

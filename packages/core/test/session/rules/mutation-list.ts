@@ -159,23 +159,35 @@ export const mutations: readonly Mutation[] = [
 
   // Roles
   one(
-    "the controlling peer makes the initial offer",
+    "who calls makes the initial offer",
     "negotiation.ts",
-    'const isInitial = role === "controlling" && ',
-    'const isInitial = role === "controlled" && ',
+    "const isInitial = beginsWithOffer(draft, context) && ",
+    "const isInitial = draft.remote !== undefined && ",
   ),
   {
     rule: "its first message is the offer",
     changes: [
       {
         file: "synchronisation.ts",
-        text: 'if (context.role === "controlling" && draft.local.kind === "hello" && draft.remote === undefined) return;',
+        text: 'if (draft.local.kind === "hello" && draft.remote === undefined && beginsWithOffer(draft, context)) return;',
         by: "",
       },
       { file: "synchronisation.ts", text: "if (isDescribing(draft)) return;", by: "" },
-      { file: "attempt.ts", text: 'if (context.role === "controlled") draft.sync =', by: "draft.sync =" },
+      { file: "attempt.ts", text: "if (!beginsWithOffer(draft, context)) draft.sync =", by: "draft.sync =" },
     ],
   },
+  one(
+    "a controlled caller with several agents leaves the offer to the other one",
+    "negotiation.ts",
+    "(asksAnybody && agents.length === 1);",
+    "asksAnybody;",
+  ),
+  one(
+    "the controlling peer offers when nobody has",
+    "negotiation.ts",
+    'return role === "controlling" || (asksAnybody',
+    "return (asksAnybody",
+  ),
   one(
     "the controlled one is polite",
     "negotiation.ts",

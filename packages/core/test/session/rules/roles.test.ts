@@ -4,7 +4,7 @@ import { type Candidate, electRole, rtc } from "@wice/core";
 import { describe, expect, test } from "vitest";
 import { maxCandidates } from "../../../src/session/description.ts";
 import { createMachine, describes, doings, echoOf, type Machine, meetCaller, sessionId } from "../support/machine.ts";
-import { createStage, everybody, makeKeys } from "../support/stage.ts";
+import { type ActorOptions, createStage, everybody, makeKeys, type Stage } from "../support/stage.ts";
 
 const keys = makeKeys();
 const roles = ["controlling", "controlled"] as const;
@@ -22,30 +22,52 @@ test("the peer with the smaller key is controlling", () => {
   expect(electRole(large.publicKey, small.publicKey)).toBe("controlled");
 });
 
-describe("the controlling peer makes the initial offer", () => {
-  test("in its first message, when it calls", async () => {
+describe("the initial offer", () => {
+  /** Two agents, the second of which nobody else has. */
+  const both = (stage: Stage): ActorOptions => ({
+    agents: (agent) => [agent, stage.paths.agent({ name: "datagram" })],
+  });
+
+  test.each(roles)("is in the first message of the %s peer, when it calls", async (role) => {
     const stage = createStage(keys);
-    const [caller, called] = [stage.start("controlling"), stage.start("controlled", everybody)];
+    const [caller, called] = [stage.start(role), stage.start(other[role], everybody)];
     await stage.clock.runUntil(caller.call(called));
     expect(stage.saidBy(caller)[0]?.description).toMatchObject({ kind: "offer", epoch: 1 });
+    expect(stage.saidBy(called).map(({ description }) => description.kind)).not.toContain("offer");
     await stage.end();
   });
 
-  test("in its first message, when it is called", async () => {
+  test("is the controlling one's, asked or not, when the caller waits for its choice of an agent", async () => {
     const stage = createStage(keys);
-    const [caller, called] = [stage.start("controlled"), stage.start("controlling", everybody)];
+    const [caller, called] = [stage.start("controlled", both(stage)), stage.start("controlling", everybody)];
     await stage.clock.runUntil(caller.call(called));
     expect(stage.saidBy(called)[0]?.description).toMatchObject({ kind: "offer", epoch: 1 });
+    expect(stage.saidBy(caller).map(({ description }) => description.kind)).not.toContain("offer");
     await stage.end();
   });
 
-  test("and the controlled one makes none before", async () => {
+  test("and such a caller makes no connection before", async () => {
     const stage = createStage(keys);
-    const caller = stage.start("controlled");
+    const caller = stage.start("controlled", both(stage));
     caller.call(stage.start("controlling")).catch(() => {});
     await stage.clock.advance(20_000);
     expect(caller.agent.connections).toHaveLength(0);
     expect(new Set(stage.saidBy(caller).map(({ description }) => description.kind))).toEqual(new Set(["hello"]));
+    await stage.end();
+  });
+
+  test.each([true, false])("of the controlling one stands when both call (rollback: %o)", async (canRollBack) => {
+    const stage = createStage(keys);
+    const options: ActorOptions = { ...everybody, agent: { canRollBack } };
+    const [controlling, controlled] = [stage.start("controlling", options), stage.start("controlled", options)];
+    const sessions = await stage.clock.runUntil(
+      Promise.all([controlling.call(controlled), controlled.call(controlling)]),
+    );
+    expect(stage.saidBy(controlling)[0]?.description.kind).toBe("offer");
+    expect(controlled.agent.connections[0]?.calls).toContain("offer");
+    expect(stage.saidBy(controlling).map(({ description }) => description.kind)).not.toContain("answer");
+    expect(sessions.map(({ state }) => state)).toEqual(["connected", "connected"]);
+    expect(stage.clock.now()).toBeLessThan(200);
     await stage.end();
   });
 });

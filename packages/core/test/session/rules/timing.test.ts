@@ -32,9 +32,12 @@ describe("the first message", () => {
     await stage.end();
   });
 
-  test("of the controlled peer leaves at once: it has nothing to wait for", async () => {
+  test("of a peer that waits for the other's choice of an agent leaves at once", async () => {
     const stage = createStage(keys);
-    const caller = stage.start("controlled", { agent: { gatherMs: [900] } });
+    const caller = stage.start("controlled", {
+      agents: (agent) => [agent, stage.paths.agent({ name: "datagram" })],
+      agent: { gatherMs: [900] },
+    });
     caller.call(stage.start("controlling")).catch(() => {});
     await stage.clock.advance(1);
     expect(stage.saidBy(caller)).toMatchObject([{ atMs: 0, description: { kind: "hello" } }]);

@@ -116,6 +116,18 @@ describe.each(roles)("we are the %s one", (role) => {
     await stage.end();
   });
 
+  test("when the first instance that answers has no path, the next one is taken without a second look", async () => {
+    const stage = createStage(keys);
+    const we = stage.start(role);
+    const deaf = stage.start(other[role], everybody);
+    deaf.agent.setUp(false);
+    const sound = stage.start(other[role], { ...everybody, agent: { operationMs: 5 } });
+    const session = await stage.clock.runUntil(we.call(deaf));
+    expect(session.instance).toBe(sound.backend.instance);
+    expect(stage.clock.now()).toBeLessThan(1_000);
+    await stage.end();
+  });
+
   test("two connect calls for one key share a session, also when the second comes later", async () => {
     const stage = createStage(keys);
     const [we, they] = [stage.start(role), stage.start(other[role], everybody)];
