@@ -1,12 +1,13 @@
 /** `until: "delivered"` towards one peer: which instance is there, what it has not acknowledged, when to send again. */
 
-import { type Backoff, type BackoffOptions, createBackoff } from "../async/backoff.ts";
+import type { Backoff, BackoffOptions } from "../async/backoff.ts";
 import type { Clock, Timer } from "../async/clock.ts";
 import { onAbort } from "../async/signal.ts";
 import type { RandomBytes } from "../bytes.ts";
 import { isWiceError, WiceError } from "../errors.ts";
 import type { Instance, PublishReceipt } from "./backend.ts";
 import { replayWindowSize } from "./replay-window.ts";
+import { createRoundTrip } from "./round-trip.ts";
 
 /** Unacknowledged messages never span more than this, so that none falls out of the recipient's window. */
 const maxSpan = Math.floor(replayWindowSize / 2);
@@ -53,7 +54,17 @@ export interface Outbox {
   hurry(): void;
 }
 
-interface Delivery {
+/** Something that asks for a receipt, and is sent until one comes. */
+interface Attempts {
+  sending: boolean;
+  /** To the same destination so far, and when the latest began. */
+  tries: number;
+  triedAt: number;
+  delays: Backoff;
+  dueAt: number;
+}
+
+interface Delivery extends Attempts {
   readonly content: Uint8Array;
   readonly sequence: number;
   readonly options: DeliverOptions;
@@ -61,15 +72,16 @@ interface Delivery {
   readonly reject: (error: unknown) => void;
   /** An attempt went out: somebody may have taken it, now or later. */
   exposed: boolean;
-  sending: boolean;
   sentTo: Instance | undefined;
-  misses: number;
-  delays: Backoff;
-  dueAt: number;
+}
+
+interface Question extends Attempts {
+  readonly stop: AbortController;
 }
 
 export function createOutbox({ clock, random, retry, send, deafness, nextSequence }: OutboxDependencies): Outbox {
   const deliveries = new Map<number, Delivery>();
+  const roundTrip = createRoundTrip(retry, random);
   /** Deliveries for which there is no room yet. */
   const waiting = new Set<() => void>();
   let newest = 0;
@@ -81,10 +93,19 @@ export function createOutbox({ clock, random, retry, send, deafness, nextSequenc
   let suspect = false;
   /** Another instance, which answered while the target was suspect. */
   let candidate: Instance | undefined;
-  let question:
-    | { readonly delays: Backoff; readonly stop: AbortController; dueAt: number; sending: boolean }
-    | undefined;
+  let question: Question | undefined;
   let alarm: { readonly at: number; readonly timer: Timer } | undefined;
+
+  const untried = (): Attempts => ({ sending: false, tries: 0, triedAt: 0, delays: roundTrip.delays(), dueAt: 0 });
+  const begin = (attempts: Attempts): void => {
+    attempts.sending = true;
+    attempts.tries += 1;
+    attempts.triedAt = clock.now();
+  };
+  const end = (attempts: Attempts): void => {
+    attempts.sending = false;
+    attempts.dueAt = clock.now() + attempts.delays.next();
+  };
 
   const wakeAt = (at: number): void => {
     if (alarm !== undefined) {
@@ -106,12 +127,12 @@ export function createOutbox({ clock, random, retry, send, deafness, nextSequenc
     if (to === undefined || delivery.sending) return;
     if (to !== delivery.sentTo) {
       delivery.sentTo = to;
-      delivery.misses = 0;
-      delivery.delays = createBackoff(retry, random);
+      delivery.tries = 0;
+      delivery.delays = roundTrip.delays();
     } else if (delivery.dueAt > clock.now()) {
       wakeAt(delivery.dueAt);
       return;
-    } else if (++delivery.misses >= patience && fixed === undefined) {
+    } else if (delivery.tries >= patience && fixed === undefined) {
       suspect = true;
       ask();
     }
@@ -120,7 +141,7 @@ export function createOutbox({ clock, random, retry, send, deafness, nextSequenc
 
   const transmit = async (delivery: Delivery, recipientInstance: Instance): Promise<void> => {
     const { content, sequence, options } = delivery;
-    delivery.sending = true;
+    begin(delivery);
     delivery.exposed = true;
     try {
       // That it went to nobody is a server's word: it may have kept the envelope, or lie.
@@ -129,26 +150,25 @@ export function createOutbox({ clock, random, retry, send, deafness, nextSequenc
       // Nor does a refusal prove anything: a server may refuse what it has passed on.
       if (!isWiceError(error) || !error.retryable) fail(delivery, error);
     }
-    delivery.sending = false;
-    delivery.dueAt = clock.now() + delivery.delays.next();
+    end(delivery);
     if (deliveries.has(sequence)) advance(delivery);
   };
 
   /** Sends empty messages, which any instance answers, until one does. */
   const ask = (): void => {
-    question ??= { delays: createBackoff(retry, random), stop: new AbortController(), dueAt: 0, sending: false };
+    question ??= { stop: new AbortController(), ...untried() };
     if (question.sending) return;
     if (question.dueAt > clock.now()) wakeAt(question.dueAt);
     else void pose(question);
   };
 
-  const pose = async (asked: NonNullable<typeof question>): Promise<void> => {
+  const pose = async (asked: Question): Promise<void> => {
     if (candidate !== undefined) {
       // The target had the time of one question to answer, and did not.
       retarget(candidate);
       return;
     }
-    asked.sending = true;
+    begin(asked);
     // A number of its own for each question would, in time, push pending deliveries out of the recipient's window; who
     // has taken a question answers it again under the same number.
     if (span() < maxSpan / 2 || newest - questioned >= maxSpan) {
@@ -162,8 +182,7 @@ export function createOutbox({ clock, random, retry, send, deafness, nextSequenc
         for (const delivery of deliveries.values()) if (delivery.sentTo === undefined) fail(delivery, error);
       }
     }
-    asked.sending = false;
-    asked.dueAt = clock.now() + asked.delays.next();
+    end(asked);
     if (question === asked) wakeAt(asked.dueAt);
   };
 
@@ -230,8 +249,8 @@ export function createOutbox({ clock, random, retry, send, deafness, nextSequenc
         const start = (): void => {
           newest = nextSequence();
           delivery = {
-            ...{ content, sequence: newest, options, delays: createBackoff(retry, random) },
-            ...{ exposed: false, sending: false, sentTo: undefined, misses: 0, dueAt: 0 },
+            ...{ content, sequence: newest, options, exposed: false, sentTo: undefined },
+            ...untried(),
             resolve(receipt) {
               forget();
               resolve(receipt);
@@ -251,6 +270,8 @@ export function createOutbox({ clock, random, retry, send, deafness, nextSequenc
     acknowledged(from, sequences) {
       for (const sequence of sequences) {
         const delivery = deliveries.get(sequence);
+        const answered = delivery ?? (sequence === questioned ? question : undefined);
+        if (answered !== undefined) roundTrip.took(clock.now() - answered.triedAt, answered.tries);
         if (delivery !== undefined && remove(delivery)) delivery.resolve({ instance: from });
       }
       if (target === undefined || from === target) retarget(from);

@@ -17,11 +17,14 @@ export interface Receipts {
 
 export function createReceipts(send: (receipt: MessageInit["receipt"], to: Instance) => Promise<unknown>): Receipts {
   const waiting = new Map<Instance, Set<number>>();
+  /** What the receipt that is being sent holds: whoever repeats that has not heard it yet. */
+  let sending: { readonly to: Instance; readonly sequences: ReadonlySet<number> } | undefined;
   let flushing: Promise<void> | undefined;
 
   const flush = async (): Promise<void> => {
     for (const [instance, sequences] of waiting) {
       waiting.delete(instance);
+      sending = { to: instance, sequences };
       const receipt = { instance: fromHex(instance) ?? new Uint8Array(), sequences: [...sequences].map(BigInt) };
       try {
         await send(receipt, instance);
@@ -29,11 +32,13 @@ export function createReceipts(send: (receipt: MessageInit["receipt"], to: Insta
         // The sender repeats its message, and gets the receipt then.
       }
     }
+    sending = undefined;
     flushing = undefined;
   };
 
   return {
     async add(instance, sequence) {
+      if (sending?.to === instance && sending.sequences.has(sequence)) return;
       const sequences = waiting.get(instance) ?? new Set();
       if (waiting.size >= maxInstances || sequences.size >= maxSequences) return;
       waiting.set(instance, sequences.add(sequence));
