@@ -51,6 +51,8 @@ export function isRefused(answer: object): answer is ApiRefused {
 const maxConnections = 8;
 /** For how long an API server may be starting, before its refusals are believed all the same. */
 const startingMs = 60_000;
+/** Of one answer: some hundred of the largest envelopes. */
+const maxAnswerBytes = 33_554_432;
 const methods = { create: "POST", list: "GET", watch: "GET", delete: "DELETE" } as const;
 
 export function createApi({ endpoint, requestTimeoutMs }: KubernetesSettings): Api {
@@ -226,10 +228,21 @@ export function createApi({ endpoint, requestTimeoutMs }: KubernetesSettings): A
   /** A broken body is a broken connection. */
   async function readText(incoming: IncomingMessage): Promise<string> {
     const chunks: Buffer[] = [];
+    let bytes = 0;
     try {
-      for await (const chunk of incoming) chunks.push(chunk as Buffer);
+      for await (const chunk of incoming) {
+        chunks.push(chunk as Buffer);
+        bytes += (chunk as Buffer).length;
+        if (bytes > maxAnswerBytes) break;
+      }
     } catch (cause) {
       throw connectError(known?.where ?? "", cause);
+    }
+    if (bytes > maxAnswerBytes) {
+      throw new WiceError(
+        "too-large",
+        `the API server at ${known?.where ?? ""} answered with over ${maxAnswerBytes} bytes`,
+      );
     }
     return Buffer.concat(chunks).toString("utf8");
   }

@@ -48,8 +48,8 @@ export function statusError(refusal: Refusal, call: ApiCall): WiceError {
       ...(retryAfterMs !== undefined && { retryAfterMs }),
     });
   }
-  // 409: another request was faster, for example with the count of a quota.
-  const passing = code >= 500 || code === 408 || code === 409;
+  // 409: another request was faster, for example with the count of a quota. 410: begin anew.
+  const passing = code >= 500 || code === 408 || code === 409 || code === 410;
   const words = printable(status?.reason ?? "");
   return new WiceError(
     passing ? "unavailable" : "protocol",

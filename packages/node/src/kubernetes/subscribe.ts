@@ -1,7 +1,7 @@
-/** One subscription: list, watch, and watch again from where the last one ended, until either side ends it. */
+/** One subscription: watch from now on, and watch again from where the last one ended, until either side ends it. */
 
 import type { IncomingMessage } from "node:http";
-import { type Envelope, type EnvelopeSubscription, type PublicKey, WiceError } from "@wice/core";
+import { type Envelope, type EnvelopeSubscription, isWiceError, type PublicKey, WiceError } from "@wice/core";
 import { asWiceError, createFedQueue, lostSubscription, onAbort } from "@wice/core/transport";
 import { type Api, isRefused } from "./api.ts";
 import type { CleanUp } from "./clean-up.ts";
@@ -28,7 +28,6 @@ export interface SubscribeContext {
 const queueLimit = 64;
 /** A watch that ends sooner than this, and brought nothing, was a failure. */
 const shortestWatchMs = 1_000;
-const pageItems = 500;
 
 /** Resolves when the API server watches for us. */
 export async function subscribe(
@@ -59,6 +58,10 @@ export async function subscribe(
 
   /** Everything up to here was seen. */
   let version = "";
+  /** The watch begins with a list, and has not brought anything yet. */
+  let isAnew = false;
+  /** What came before the watch, which was opened first: to be live must not depend on a reader. */
+  let missed: EnvelopeObject[] = [];
 
   const take = async (object: EnvelopeObject): Promise<void> => {
     // Without field selectors, other people's come, too.
@@ -69,51 +72,46 @@ export async function subscribe(
     await queue.put(envelope);
   };
 
-  /** What was missed, as far as it is still there; what came before we subscribed is not for us. */
-  const catchUp = async (): Promise<void> => {
-    const since = version;
-    let page: EnvelopeList | undefined;
-    do {
-      page = await selection.list(recipient, { limit: pageItems, continued: page?.continued }, stop.signal);
-      for (const object of page.items) {
-        if (isLater(object.metadata.resourceVersion, since)) await take(object);
-      }
-    } while (page.continued !== undefined);
-    version = page.resourceVersion;
-  };
-
-  /** Undefined: what happened since that version is forgotten. */
-  const watch = async (): Promise<IncomingMessage | undefined> => {
+  const open = async (): Promise<IncomingMessage> => {
+    if (version === "") version = await selection.latest(stop.signal);
     const answer = await selection.watch(recipient, version, stop.signal);
     if (!isRefused(answer)) return answer;
-    if (isExpired(answer.refusal)) return undefined;
+    if (isExpired(answer.refusal)) return await openAnew();
     throw answer.error;
   };
 
-  const open = async (): Promise<IncomingMessage> => {
-    const opened = version === "" ? undefined : await watch();
-    if (opened !== undefined) return opened;
-    if (version === "") {
-      version = (await selection.list(recipient, { limit: 1 }, stop.signal)).resourceVersion;
-    } else {
-      await catchUp();
-    }
-    const second = await watch();
-    if (second !== undefined) return second;
-    throw new WiceError("unavailable", "the API server forgets faster than it can be asked", { retryable: true });
+  /** What happened since the version is forgotten; what is still there of it was missed. */
+  const openAnew = async (): Promise<IncomingMessage> => {
+    const { items, resourceVersion } = await selection.list(recipient, stop.signal).catch(skipTooMuch);
+    const answer = await selection.watch(recipient, resourceVersion, stop.signal);
+    if (isRefused(answer)) throw answer.error;
+    // What came before we subscribed is not for us.
+    missed = items.filter(({ metadata }) => isLater(metadata.resourceVersion, version));
+    version = resourceVersion;
+    isAnew = true;
+    return answer;
   };
 
-  /** Until the watch ends. False: it must begin with a list. */
+  /** Nobody has to send us so much at once: who cares sends again. */
+  const skipTooMuch = async (error: unknown): Promise<EnvelopeList> => {
+    if (!isWiceError(error, "too-large")) throw error;
+    return { items: [], resourceVersion: await selection.latest(stop.signal) };
+  };
+
+  /** Until the watch ends, or says that what it was asked for is forgotten. */
   const follow = async (incoming: IncomingMessage): Promise<"ended" | "expired"> => {
     const since = performance.now();
     let brought = false;
+    for (const object of missed.splice(0)) await take(object);
     for await (const { type, object } of readEvents(incoming, settings.silenceTimeoutMs)) {
-      brought = true;
       if (type === "ERROR") {
         const refusal = { httpStatus: object.code ?? 500, retryAfter: "", status: object };
-        if (isExpired(refusal)) return "expired";
+        // Twice in a row, it would go on like that, as fast as it can.
+        if (isExpired(refusal) && !isAnew) return "expired";
         throw api.errorOf(refusal, "watch");
       }
+      brought = true;
+      isAnew = false;
       if (type === "ADDED") await take(object);
       if (type === "DELETED") cleanUp.gone(object.metadata.name);
       version = object.metadata.resourceVersion ?? version;
@@ -128,8 +126,7 @@ export async function subscribe(
       for (;;) {
         const end = await follow(incoming);
         stop.signal.throwIfAborted();
-        if (end === "expired") await catchUp();
-        incoming = await open();
+        incoming = end === "expired" ? await openAnew() : await open();
       }
     } catch (error) {
       if (stop.signal.aborted) return;

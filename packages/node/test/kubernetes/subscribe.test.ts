@@ -1,5 +1,6 @@
 import { type Envelope, type EnvelopeSubscription, generatePrivateKey } from "@wice/core";
 import { expect, test } from "vitest";
+import type { EnvelopeObject } from "../../src/kubernetes/resource.ts";
 import {
   added,
   answerJson,
@@ -55,23 +56,22 @@ test("goes on where it was when the API server ends the watch, and after bookmar
   expect(api.requests.filter(({ verb }) => verb === "list")).toHaveLength(1);
 });
 
-test.for(["as an event", "as a status"])("lists again when its version is forgotten (410 %s)", async (how) => {
+const gone = { kind: "Status", code: 410, reason: "Expired", message: "too old resource version" };
+
+test.for(["as an event", "as a status"])("lists what it missed when its version is forgotten (410 %s)", async (how) => {
   const [seen, missed, later] = [newEnvelope(recipient), newEnvelope(recipient), newEnvelope(recipient)];
-  const gone = { kind: "Status", code: 410, reason: "Expired", message: "too old resource version" };
-  let [lists, watches] = [0, 0];
+  let watches = 0;
   const api = await scriptedApi({
     list(request) {
-      lists += 1;
-      answerList(request, lists === 1 ? 100 : 200, lists === 1 ? [] : [stored(seen, 101), stored(missed, 150)]);
+      if (request.query.resourceVersion !== "0") answerList(request, 100);
+      // What is there comes in the order of its names.
+      else answerList(request, 200, [stored(missed, 150), stored(seen, 101)]);
     },
     watch(request) {
       watches += 1;
       if (watches === 1) {
-        startWatch(
-          request,
-          added(stored(seen, 101)),
-          ...(how === "as an event" ? [{ type: "ERROR", object: gone }] : []),
-        );
+        const end = how === "as an event" ? [{ type: "ERROR", object: gone }] : [];
+        startWatch(request, added(stored(seen, 101)), ...end);
         request.answer.end();
       } else if (watches === 2 && how === "as a status") refuse(request, 410, gone);
       else startWatch(request, added(stored(later, 201)));
@@ -81,6 +81,70 @@ test.for(["as an event", "as a status"])("lists again when its version is forgot
   const nonces = [(await next()).nonce, (await next()).nonce, (await next()).nonce];
   expect(nonces).toEqual([seen.nonce, missed.nonce, later.nonce]);
   expect(api.requests.filter(({ verb }) => verb === "watch").at(-1)?.query.resourceVersion).toBe("200");
+});
+
+/** Its subscriptions are lost after version 101, and that is forgotten when they come back. */
+async function forgetfulApi(items: () => readonly EnvelopeObject[], watch = startWatch) {
+  let watches = 0;
+  const api = await scriptedApi({
+    list: (request) =>
+      request.query.resourceVersion === "0" ? answerList(request, 200, items()) : answerList(request, 100),
+    watch(request) {
+      watches += 1;
+      if (watches === 1) startWatch(request, added(stored(newEnvelope(recipient), 101)));
+      else if (request.query.resourceVersion === "101") refuse(request, 410, gone);
+      else watch(request);
+    },
+  });
+  const transport = api.connect();
+  const next = reader(await transport.subscribe(recipient));
+  await next();
+  await api.goAway();
+  await expect(next()).rejects.toMatchObject({ code: "unavailable", retryable: true });
+  await api.comeBack();
+  return { api, transport };
+}
+
+test("is live again however much it missed, and before anybody reads", async () => {
+  const envelopes = Array.from({ length: 200 }, () => newEnvelope(recipient));
+  const { transport } = await forgetfulApi(() => envelopes.map((envelope, i) => stored(envelope, 102 + (i % 90))));
+  const next = reader(await transport.subscribe(recipient));
+  for (const { nonce } of envelopes) expect((await next()).nonce).toEqual(nonce);
+});
+
+test("what it missed is not forgotten when the watch after the list fails", async () => {
+  const missed = newEnvelope(recipient);
+  let refusals = 1;
+  const { transport } = await forgetfulApi(
+    () => [stored(missed, 150)],
+    (request) => (refusals-- > 0 ? refuse(request, 503) : startWatch(request)),
+  );
+  await expect(transport.subscribe(recipient)).rejects.toMatchObject({ code: "unavailable", retryable: true });
+  const next = reader(await transport.subscribe(recipient));
+  expect((await next()).nonce).toEqual(missed.nonce);
+});
+
+test("goes on without what it missed where that is too much", async () => {
+  const huge = { ...stored(newEnvelope(recipient), 150), padding: "x".repeat(40_000_000) };
+  const later = newEnvelope(recipient);
+  const { transport } = await forgetfulApi(
+    () => [huge],
+    (request) => startWatch(request, added(stored(later, 201))),
+  );
+  const next = reader(await transport.subscribe(recipient));
+  expect((await next()).nonce).toEqual(later.nonce);
+});
+
+test("does not ask on and on where every version is forgotten at once", async () => {
+  const api = await scriptedApi({ watch: (request) => startWatch(request, { type: "ERROR", object: gone }) });
+  const next = reader(await api.connect().subscribe(recipient));
+  await expect(next()).rejects.toMatchObject({ code: "unavailable", retryable: true });
+});
+
+test("asks for the version without a look at everybody's envelopes", async () => {
+  const api = await scriptedApi();
+  await api.connect().subscribe(recipient);
+  expect((await api.request("list")).query).toEqual({ limit: "1" });
 });
 
 test("opens a watch anew that is silent for too long", async () => {
@@ -125,15 +189,15 @@ test("does not ask on and on where watches end at once", async () => {
 test("picks its own where the API server cannot select by field", async () => {
   const [foreign, ours] = [newEnvelope(generatePrivateKey().publicKey), newEnvelope(recipient)];
   const api = await scriptedApi({
-    list(request) {
-      if (request.query.fieldSelector === undefined) answerList(request, 100);
-      else refuse(request, 400, { reason: "BadRequest", message: "field label not supported: recipient" });
+    watch(request) {
+      if (request.query.fieldSelector === undefined) {
+        startWatch(request, added(stored(foreign, 101)), added(stored(ours, 102)));
+      } else refuse(request, 400, { reason: "BadRequest", message: "field label not supported: recipient" });
     },
-    watch: (request) => startWatch(request, added(stored(foreign, 101)), added(stored(ours, 102))),
   });
   const next = reader(await api.connect().subscribe(recipient));
   expect((await next()).nonce).toEqual(ours.nonce);
-  expect((await api.request("watch")).query.fieldSelector).toBeUndefined();
+  expect((await api.request("watch", 1)).query.fieldSelector).toBeUndefined();
   expect((await api.request("delete")).name).not.toBe("");
   expect(api.requests.filter(({ verb }) => verb === "delete")).toHaveLength(1);
 });
