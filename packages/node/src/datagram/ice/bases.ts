@@ -8,7 +8,7 @@ import { type LocalAddress, localAddresses } from "./local-addresses.ts";
 import { parseServers, type StunServer, type TurnServer } from "./server-url.ts";
 import { attribute, type Endpoint, method, normalAddress, readXorAddress, type StunMessage } from "./stun-message.ts";
 import { createStunRequests } from "./stun-requests.ts";
-import { allocateRelay } from "./turn-relay.ts";
+import { allocateRelay, type Relay } from "./turn-relay.ts";
 import type { PortRange } from "./udp-socket.ts";
 
 export interface Bases {
@@ -50,7 +50,8 @@ export function createBases(options: BasesOptions): Bases {
   /** By address. */
   const hosts = new Map<string, Base>();
   /** By the server's URL. */
-  const relays = new Map<string, Base>();
+  const relays = new Map<string, Relay>();
+  const allocating = new Map<string, Promise<Relay | undefined>>();
   const all = new Set<Base>();
   const reported = new Set<string>();
 
@@ -132,35 +133,52 @@ export function createBases(options: BasesOptions): Bases {
     });
   };
   const askTurn = async (server: TurnServer, index: number, onCandidate: (candidate: Candidate) => void) => {
-    const { url, transport } = server;
+    const { url } = server;
     const before = relays.get(url);
     if (before !== undefined) {
-      onCandidate(before.candidate);
-      return;
+      onCandidate(before.base.candidate);
+      if (await before.check()) return;
     }
+    // Who restarts meanwhile waits for the same one.
+    const made = allocating.get(url) ?? allocate(server, index).finally(() => allocating.delete(url));
+    allocating.set(url, made);
+    const relay = await made;
+    if (relay !== undefined) onCandidate(relay.base.candidate);
+  };
+  /** In place of the one there is, which does not answer any more. */
+  const allocate = async (server: TurnServer, index: number): Promise<Relay | undefined> => {
+    const { url, transport } = server;
     // UDP loses less time than a stream that loses a segment.
     const localPreference = (transport === "udp" ? highestPreference : highestPreference / 2) - index;
     const relay = await allocateRelay(server, {
       ...{ clock, signal, ca, onPacket: options.onPacket, onLow: options.onLow },
       localPreference: Math.floor(localPreference),
       onLost(base) {
-        if (relays.get(url) === base) relays.delete(url);
+        if (relays.get(url)?.base === base) relays.delete(url);
         drop(base);
       },
     });
-    if ("code" in relay) report(relay);
-    else if (signal.aborted) relay.base.close();
-    else {
-      relays.set(url, relay.base);
-      add(relay.base);
-      onCandidate(relay.base.candidate);
+    if ("code" in relay) {
+      report(relay);
+      return undefined;
     }
+    if (signal.aborted) {
+      relay.base.close();
+      return undefined;
+    }
+    const before = relays.get(url);
+    relays.set(url, relay);
+    if (before !== undefined) drop(before.base);
+    add(relay.base);
+    return relay;
   };
 
   return {
     all,
     open,
     async gather(tell) {
+      // What stands in the way of this look for a path is said again, though it stood in the way of the last one.
+      reported.clear();
       const told = new Set<string>();
       const onCandidate = (candidate: Candidate): void => {
         const name = `${candidate.type} ${candidate.address} ${candidate.port}`;

@@ -31,6 +31,7 @@ export interface TurnTransportOptions extends TurnTransportHandlers {
 }
 
 const connectMs = 4_500;
+const farewellMs = 1_000;
 const maxWaitingBytes = 4_194_304;
 const lowBytes = 262_144;
 const headerBytes = 20;
@@ -105,9 +106,10 @@ async function openStream(
     },
     close() {
       socket.off("close", onLost);
+      // Who does not take what is left is not waited for.
+      const patience = setTimeout(() => socket.destroy(), farewellMs);
+      socket.once("close", () => clearTimeout(patience));
       socket.end(() => socket.destroy());
-      // Who does not answer the end is not waited for.
-      socket.setTimeout(1_000, () => socket.destroy());
     },
   };
 }
