@@ -2,9 +2,9 @@
 
 import { Agent as HttpAgent, request as httpRequest, type IncomingMessage } from "node:http";
 import { Agent, request as httpsRequest, type RequestOptions } from "node:https";
-import { WiceError } from "@wice/core";
+import { isWiceError, WiceError } from "@wice/core";
 import { abortable, onAbort } from "@wice/core/transport";
-import { type Cluster, openCluster } from "./cluster.ts";
+import { type Authentication, type Cluster, openCluster } from "./cluster.ts";
 import { connectError } from "./connect-error.ts";
 import type { KubernetesSettings } from "./options.ts";
 import { resourcePath } from "./resource.ts";
@@ -58,6 +58,8 @@ const methods = { create: "POST", list: "GET", watch: "GET", delete: "DELETE" } 
 export function createApi({ endpoint, requestTimeoutMs }: KubernetesSettings): Api {
   let opened: Promise<Cluster> | undefined;
   let known: Cluster | undefined;
+  /** Our credentials were taken. */
+  let hasWorked = false;
   /** Since when it has been refusing without being ready. */
   let doubtSinceMs: number | undefined;
   const pools = {
@@ -78,7 +80,21 @@ export function createApi({ endpoint, requestTimeoutMs }: KubernetesSettings): A
       return known;
     } catch (error) {
       opened = undefined;
-      throw error;
+      throw ofTheMoment(error);
+    }
+  };
+  /** A kubeconfig that is being written, a credential plugin without network: what has worked will work again. */
+  const ofTheMoment = (error: unknown): unknown =>
+    hasWorked && isWiceError(error)
+      ? new WiceError("unavailable", error.message, { cause: error, retryable: true })
+      : error;
+  /** At the latest when the signal aborts: a credential plugin may take for ever. */
+  const credentials = async ({ authentication }: Cluster, signal: AbortSignal): Promise<Authentication> => {
+    try {
+      return await abortable(authentication(), signal);
+    } catch (error) {
+      signal.throwIfAborted();
+      throw ofTheMoment(error);
     }
   };
   const callOf = (verb: ApiCall["verb"]): ApiCall => ({
@@ -90,8 +106,9 @@ export function createApi({ endpoint, requestTimeoutMs }: KubernetesSettings): A
   /** Resolves with the headers of the answer. @param anonymousPath asked for without credentials, in place of envelopes */
   const send = async (request: ApiRequest, anonymousPath?: string): Promise<IncomingMessage> => {
     const { verb, name, query = {}, body, metadataOnly = false, signal } = request;
-    const { server, where, namespace, proxied, authentication } = await cluster();
-    const { agent, headers, cert, key, auth, ...rest } = await authentication();
+    const opening = await cluster();
+    const { server, where, namespace, proxied } = opening;
+    const { agent, headers, cert, key, auth, ...rest } = await credentials(opening, signal);
     const ours = anonymousPath === undefined ? { headers, cert, key, auth } : {};
     signal.throwIfAborted();
     const text = body === undefined ? undefined : JSON.stringify(body);
@@ -146,7 +163,10 @@ export function createApi({ endpoint, requestTimeoutMs }: KubernetesSettings): A
         throw again instanceof StaleConnection ? again.why : again;
       });
     }
-    if (incoming.statusCode !== 401) return incoming;
+    if (incoming.statusCode !== 401) {
+      hasWorked = true;
+      return incoming;
+    }
     incoming.resume();
     opened = undefined;
     return await send(request);

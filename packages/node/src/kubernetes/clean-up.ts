@@ -5,6 +5,7 @@ import { asWiceError } from "@wice/core/transport";
 import { type Api, isRefused } from "./api.ts";
 import type { KubernetesSettings } from "./options.ts";
 import type { ObjectMetadata } from "./resource.ts";
+import { isExpired } from "./status-error.ts";
 
 export interface CleanUp {
   /** We have it: it is removed in a moment, unless another replica of us is faster. */
@@ -27,10 +28,14 @@ const maxTries = 4;
 const retryMs = 1_000;
 /** How long closing waits for deletions. */
 const closeMs = 2_000;
-/** What we made ourselves and remember: a program that sends more leaves the rest to the next look. */
-const maxOwn = 256;
+/** What we made ourselves and remember: of a program that sends more, the rest is anybody's. */
+const maxOwn = 4_096;
+/** Taken envelopes that wait to be removed: the rest outlives its time. */
+const maxWaiting = 16_384;
 const pageItems = 100;
-const maxPages = 5;
+const maxPages = 50;
+/** A look goes on past so many that live. They come oldest first, but for those of senders whose clocks are wrong. */
+const maxLiving = 500;
 
 interface Deletion {
   readonly name: string;
@@ -90,16 +95,25 @@ export function createCleanUp(api: Api, settings: KubernetesSettings, onFailed: 
     }
   };
 
-  /** Looks at everybody's envelopes, oldest first, and removes a bounded number of those whose time is over. */
-  const sweep = async (): Promise<void> => {
+  /**
+   * Looks at everybody's envelopes and removes, of those whose time is over, our own and a bounded number of others.
+   * Resolves to whether that was not all.
+   */
+  const sweep = async (): Promise<boolean> => {
     let left = maxSweptEnvelopes;
+    let living = 0;
     for await (const { name, createdMs, serverTimeMs } of everybodys()) {
       // By the API server's clock alone: those of pods need not agree.
-      if (createdMs + lifetimeMs >= serverTimeMs) continue;
-      remove({ name, tries: 0 });
-      left -= 1;
-      if (left === 0) return;
+      if (createdMs + lifetimeMs >= serverTimeMs) {
+        living += 1;
+        if (living >= maxLiving) break;
+        continue;
+      }
+      living = 0;
+      if (own.has(name) || left-- > 0) remove({ name, tries: 0 });
+      else if (own.size === 0) break;
     }
+    return left < 0;
   };
 
   async function* everybodys(): AsyncGenerator<{ name: string; createdMs: number; serverTimeMs: number }> {
@@ -107,11 +121,17 @@ export function createCleanUp(api: Api, settings: KubernetesSettings, onFailed: 
     for (let page = 0; page < maxPages; page++) {
       const query = { limit: String(pageItems), ...(continued !== "" && { continue: continued }) };
       const answer = await api.call({ verb: "list", query, metadataOnly: true, signal: stop.signal });
-      if (isRefused(answer)) throw answer.error;
+      if (isRefused(answer)) {
+        // The API server remembers for minutes where a list goes on; the next look begins anew.
+        if (continued !== "" && isExpired(answer.refusal)) return;
+        throw answer.error;
+      }
       const list = answer.body as { items?: { metadata: ObjectMetadata }[]; metadata?: { continue?: string } };
       for (const { metadata } of list.items ?? []) {
         const createdMs = Date.parse(metadata.creationTimestamp ?? "");
         if (answer.serverTimeMs === undefined || Number.isNaN(createdMs)) continue;
+        // Somebody's finalizer keeps it, and only who gave it that can end it.
+        if (metadata.deletionTimestamp !== undefined) continue;
         yield { name: metadata.name, createdMs, serverTimeMs: answer.serverTimeMs };
       }
       continued = list.metadata?.continue ?? "";
@@ -127,18 +147,24 @@ export function createCleanUp(api: Api, settings: KubernetesSettings, onFailed: 
     clearTimeout(planned?.timer);
     const look = async (): Promise<void> => {
       planned = undefined;
-      await sweep().catch((reason: unknown) => {
-        if (!stop.signal.aborted) onFailed(asWiceError(reason, "a clean-up"));
-      });
       const over = performance.now() - lifetimeMs;
-      for (const [name, publishedMs] of own) if (publishedMs < over) own.delete(name);
-      if (own.size > 0) plan(afterLifetime());
-      else if (listeners > 0) plan(seldom());
+      const { isMore, again } = await sweep().then(
+        (more) => ({ isMore: more, again: false }),
+        (reason: unknown) => {
+          const error = asWiceError(reason, "a clean-up");
+          if (!stop.signal.aborted) onFailed(error);
+          return { isMore: false, again: error.retryable };
+        },
+      );
+      // What is not there any more, somebody took; what we may not look for is left to others.
+      if (!again) for (const [name, publishedMs] of own) if (publishedMs < over) own.delete(name);
+      if (own.size > 0 || isMore) plan(afterLifetime());
+      if (listeners > 0) plan(seldom());
     };
     planned = { timer: setTimeout(() => void look(), delayMs).unref(), atMs };
   };
   // The API server tells its time in whole seconds.
-  const afterLifetime = (): number => lifetimeMs * (1 + Math.random() / 4) + 2_000;
+  const afterLifetime = (): number => lifetimeMs * (1 + Math.random() / 4) + 1_100;
   const seldom = (): number => sweepIntervalMs * (0.5 + Math.random());
 
   /** Which of our own are still there. */
@@ -151,7 +177,7 @@ export function createCleanUp(api: Api, settings: KubernetesSettings, onFailed: 
 
   return {
     taken(name) {
-      if (closing || waiting.has(name)) return;
+      if (closing || waiting.has(name) || waiting.size + ready.size >= maxWaiting) return;
       const timer = setTimeout(() => {
         waiting.delete(name);
         remove({ name, tries: 0 });

@@ -3,6 +3,7 @@
 import type { Agent, RequestOptions } from "node:https";
 import { WiceError } from "@wice/core";
 import type { KubernetesEndpoint } from "./endpoint.ts";
+import { printable } from "./status-error.ts";
 
 export interface Cluster {
   /** The API server. */
@@ -95,7 +96,7 @@ async function load(endpoint: KubernetesEndpoint, podRoot: string): Promise<Kube
     else if (source === "default") config.loadFromDefault();
     else config.loadFromFile(source.kubeconfig);
   } catch (cause) {
-    throw unusable(`${nameOf(endpoint)} cannot be read`, cause);
+    throw unusable(`${nameOf(endpoint)} ${whyUnreadable(cause)}`);
   }
   // What the library assumes where it finds nothing.
   if (source === "default" && config.getCurrentCluster()?.server === "http://localhost:8080") {
@@ -109,8 +110,7 @@ async function authenticate(config: KubeConfig, endpoint: KubernetesEndpoint): P
   try {
     await config.applyToHTTPSOptions(options);
   } catch (cause) {
-    // Its text may hold what a credential plugin printed.
-    throw unusable(`the credentials that ${nameOf(endpoint)} names cannot be had`, cause);
+    throw unusable(`the credentials that ${nameOf(endpoint)} names cannot be had: ${whyNoCredentials(cause)}`);
   }
   const headers = Object.fromEntries(
     // A token in a file often ends with a line break, which no header may hold.
@@ -147,6 +147,19 @@ function nameOf({ source }: KubernetesEndpoint): string {
   return source === "default" ? "the kubeconfig" : `the kubeconfig ${source.kubeconfig}`;
 }
 
-function unusable(text: string, cause?: unknown): WiceError {
-  return new WiceError("invalid-file", text, cause === undefined ? {} : { cause });
+/** Parsers quote what they could not read, which may be a secret: they are neither quoted nor a cause. */
+function whyUnreadable(cause: unknown): string {
+  const { name, code, mark, message } = cause as NodeJS.ErrnoException & { readonly mark?: { readonly line?: number } };
+  if (name === "YAMLException") return `is no YAML (line ${(mark?.line ?? 0) + 1})`;
+  return code === undefined ? `is incomplete: ${printable(message)}` : `cannot be read (${code})`;
+}
+
+function whyNoCredentials(cause: unknown): string {
+  if (cause instanceof SyntaxError) return "what its program for credentials printed is no JSON";
+  // What such a program writes to people.
+  return printable((cause as Error).message).trim() || "no reason is given";
+}
+
+function unusable(text: string): WiceError {
+  return new WiceError("invalid-file", text);
 }

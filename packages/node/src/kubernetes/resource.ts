@@ -24,6 +24,7 @@ export interface ObjectMetadata {
   readonly name: string;
   readonly resourceVersion?: string;
   readonly creationTimestamp?: string;
+  readonly deletionTimestamp?: string;
 }
 
 /** The path of all envelopes of a namespace, or of the one with that name. */

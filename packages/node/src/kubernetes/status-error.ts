@@ -152,10 +152,10 @@ function forbidden(status: ApiStatus | undefined, message: string, { verb, names
 
 function waitMs(retryAfter: string, status: ApiStatus | undefined): number | undefined {
   const asked = /^\d{1,6}$/.test(retryAfter) ? Number(retryAfter) : status?.details?.retryAfterSeconds;
-  return asked === undefined ? undefined : 1000 * asked;
+  return asked !== undefined && asked > 0 && asked < 1_000_000 ? 1000 * asked : undefined;
 }
 
 /** Fit for one line of a log. */
-function printable(text: string): string {
+export function printable(text: string): string {
   return text.replace(/[^\p{L}\p{N}\p{P}\p{S}\p{Zs}]+/gu, " ").slice(0, 200);
 }

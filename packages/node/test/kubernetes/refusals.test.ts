@@ -91,6 +91,27 @@ test("credentials are read anew once when they are refused", async () => {
   await expect(transport.publish(newEnvelope(recipient))).resolves.toEqual({});
 });
 
+test("a kubeconfig that was good, and is being written when credentials are over, is worth another try", async () => {
+  let valid = "first";
+  const api = await scriptedApi({
+    create(request) {
+      if (request.authorization === `Bearer ${valid}`) answerJson(request, {}, 201);
+      else refuse(request, 401, { reason: "Unauthorized" });
+    },
+  });
+  const transport = api.connect();
+  await transport.publish(newEnvelope(recipient));
+  const { host = "" } = (await api.request("create")).answer.req.headers;
+  valid = "second";
+  await writeFile(api.kubeconfig, "{");
+  await expect(transport.publish(newEnvelope(recipient))).rejects.toMatchObject({
+    ...{ code: "unavailable", retryable: true },
+    message: expect.stringContaining("is no YAML"),
+  });
+  await writeFile(api.kubeconfig, kubeconfigFor(`http://${host}`, "second"));
+  await expect(transport.publish(newEnvelope(recipient))).resolves.toEqual({});
+});
+
 test("no text of a refusal holds a token or a key", async () => {
   const envelope = newEnvelope(recipient);
   const api = await scriptedApi({

@@ -6,6 +6,7 @@ import { createServer, type ServerResponse } from "node:http";
 import type { AddressInfo } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import { text } from "node:stream/consumers";
 import { type Envelope, generatePrivateKey, type PublicKey, randomBytes } from "@wice/core";
 import { onTestFinished } from "vitest";
 import type { KubernetesClientOptions } from "../../src/kubernetes/options.ts";
@@ -18,6 +19,8 @@ export interface ScriptedRequest {
   readonly name: string;
   readonly query: Readonly<Record<string, string>>;
   readonly authorization: string;
+  /** Of what is created. */
+  readonly body: string;
   readonly answer: ServerResponse;
 }
 
@@ -38,7 +41,7 @@ export async function scriptedApi(
 ): Promise<ScriptedApi> {
   const requests: ScriptedRequest[] = [];
   const waiting = new Set<() => void>();
-  const server = createServer((incoming, answer) => {
+  const server = createServer(async (incoming, answer) => {
     const url = new URL(incoming.url ?? "", "http://x");
     const query = Object.fromEntries(url.searchParams);
     const name = url.pathname.split("/signalingenvelopes/")[1] ?? "";
@@ -47,8 +50,8 @@ export async function scriptedApi(
       url.pathname === "/readyz"
         ? "ready"
         : (({ POST: "create", DELETE: "delete" } as const)[incoming.method ?? ""] ?? list);
-    incoming.resume();
-    const request = { verb, name, query, authorization: incoming.headers.authorization ?? "", answer } as const;
+    const body = await text(incoming).catch(() => "");
+    const request = { verb, name, query, authorization: incoming.headers.authorization ?? "", body, answer } as const;
     requests.push(request);
     for (const wake of [...waiting]) wake();
     (script[verb] ?? defaults[verb])(request);
