@@ -33,10 +33,11 @@ export default defineConfig({
     allowOnly: false,
     maxWorkers: 2,
     projects: [
-      suite("unit", "packages/*/test/**/*.test.ts"),
+      // Most of them wait for timers and sockets.
+      suite("unit", "packages/*/test/**/*.test.ts", { maxWorkers: 4 }),
       suite("docs", "test/docs/**/*.test.ts", { testTimeout: 60_000 }),
       suite("cli", "test/cli/**/*.test.ts", { testTimeout: 60_000, retry }),
-      suite("e2e", "test/e2e/**/*.test.ts", { testTimeout: 60_000, retry }),
+      suite("e2e", "test/e2e/**/*.test.ts", { testTimeout: 60_000, maxWorkers: 3, retry }),
       suite("browser", "test/browser/**/*.test.ts", { testTimeout: 30_000, retry }),
       suite("kubernetes", "test/kubernetes/**/*.test.ts", { testTimeout: 60_000, maxWorkers: 1, retry }),
       suite("interop", "test/interop/**/*.test.ts", { testTimeout: 60_000, retry }),

@@ -64,7 +64,9 @@ export function findChromium(): string | undefined {
 export async function launchChromium(path: string, extraFlags: readonly string[] = []): Promise<Chromium> {
   const profile = await mkdtemp(join(tmpdir(), "wice-chromium-"));
   const args = [...flags, ...extraFlags, `--user-data-dir=${profile}`, "about:blank"];
-  const child = spawn(path, args, { stdio: ["ignore", "ignore", "pipe"] });
+  // What it keeps elsewhere, it leaves behind when it is killed.
+  const env = { ...process.env, TMPDIR: profile };
+  const child = spawn(path, args, { stdio: ["ignore", "ignore", "pipe"], env });
   const kill = (): void => void child.kill("SIGKILL");
   process.once("exit", kill);
   const ended = new Promise<void>((resolve) => child.once("close", () => resolve()).once("error", () => resolve()));
