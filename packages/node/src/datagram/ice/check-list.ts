@@ -40,7 +40,7 @@ export interface CheckList {
   takeRequest(base: Base, request: StunMessage, address: string, port: number): boolean;
   /** Whether it is the peer's answer to a check of ours. */
   takeResponse(base: Base, response: StunMessage, address: string, port: number): boolean;
-  /** Whether the peer has signed something that came from there. */
+  /** Whether the peer is there: it has answered from there, or signed something at a place that it has named. */
   trusts(base: Base, address: string, port: number): boolean;
   close(): void;
 }
@@ -60,6 +60,8 @@ const paceMs = 10;
 const firstRepeatMs = 50;
 const mostRepeatMs = 500;
 const maxPairs = 100;
+/** Places that the peer has not named, and that have answered nothing so far. */
+const maxStrays = 16;
 const maxRemotes = 64;
 const maxPending = 512;
 
@@ -67,6 +69,8 @@ const maxPending = 512;
 const betterMs = 60;
 const directMs = 400;
 const likelyTries = 5;
+/** What answered so lately is taken to answer still. */
+const freshMs = 2_000;
 /** A nomination that is not answered. */
 const nominationMs = 1_000;
 
@@ -124,7 +128,13 @@ export function createCheckList(options: CheckListOptions): CheckList {
     pairs.sort((a, b) => comparePairs(a, b, role));
     const places = byPlace.get(base) ?? new Map<string, Pair>();
     byPlace.set(base, places.set(`${address} ${port}`, pair));
-    const last = pairs.length > maxPairs ? pairs.findLast((each) => each !== selected && !each.trusted) : undefined;
+    const strays = pairs.filter((each) => each.remote.type === "prflx" && !each.trusted && each !== selected);
+    const last =
+      strays.length > maxStrays
+        ? strays[0]
+        : pairs.length > maxPairs
+          ? pairs.findLast((each) => each !== selected && !each.trusted)
+          : undefined;
     if (last !== undefined) dropPairs((each) => each === last);
     if (last === pair) return undefined;
     base.permit(address);
@@ -330,17 +340,22 @@ export function createCheckList(options: CheckListOptions): CheckList {
       const pair = addPair(base, reflexive);
       if (pair === undefined) return true;
       isKnown = true;
-      pair.trusted = true;
+      // A request can be recorded, and sent again from anywhere; an answer of the peer's cannot.
+      pair.trusted ||= pair.remote.type !== "prflx";
       answer(pair, request);
       const nowMs = clock.now();
-      if (role === "controlled" && request.attributes.has(attribute.useCandidate)) {
-        pair.nominated = true;
-        if (pair.succeeded) select(pair, nowMs);
+      const isNomination = role === "controlled" && request.attributes.has(attribute.useCandidate);
+      pair.nominated ||= isNomination;
+      const isOpen = pair.succeeded && (!isWatching() || pair === selected || nowMs - pair.answeredAtMs < freshMs);
+      if (isNomination && isOpen) {
+        select(pair, nowMs);
+      } else if (!isWatching()) {
+        pair.triggered ||= !pair.succeeded;
+        if (!pair.succeeded) pair.nextAtMs = 0;
+      } else if (isNomination && nowMs - checkedAtMs >= paceMs) {
+        // It is said again until we do.
+        check(pair, nowMs);
       }
-      if (!pair.succeeded && !isWatching()) {
-        pair.triggered = true;
-        pair.nextAtMs = 0;
-      } else if (pair.nominated && pair !== selected && !pair.succeeded) check(pair, nowMs);
       plan();
       return true;
     },

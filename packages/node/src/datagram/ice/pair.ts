@@ -15,7 +15,7 @@ export interface Pair {
   triggered: boolean;
   /** A check of ours was answered: the way is open in both directions. */
   succeeded: boolean;
-  /** The peer has signed something that came this way. */
+  /** The peer is at the other end: data from there is its. */
   trusted: boolean;
   /** The peer wants to use it. */
   nominated: boolean;

@@ -2,7 +2,13 @@ import { randomBytes } from "node:crypto";
 import { describe, expect, test } from "vitest";
 import type { Base } from "../../../src/datagram/ice/base.ts";
 import { attribute, encodeStun, method, type StunContent, uint32 } from "../../../src/datagram/ice/stun-message.ts";
-import { createSimulatedNet, deliver, type SimulatedNet, type SimulatedNetOptions } from "../support/simulated-net.ts";
+import {
+  createSimulatedNet,
+  deliver,
+  type SimulatedEnd,
+  type SimulatedNet,
+  type SimulatedNetOptions,
+} from "../support/simulated-net.ts";
 
 const bothRoles = [
   ["controlling", "controlled"],
@@ -272,6 +278,65 @@ describe("whoever has no credentials", () => {
     expect(net.one.list.path).toBe("new");
   });
 
+  test("cannot become the peer by what the peer has signed, sent again from elsewhere", async () => {
+    const net = createSimulatedNet({ roles: ["controlled", "controlling"] });
+    const [base] = net.one.bases as [Base];
+    const recorded: Buffer[] = [];
+    const [theirs] = net.two.bases as [Base];
+    const { send } = theirs;
+    Object.assign(theirs, {
+      send(packet: Buffer, address: string, port: number) {
+        if (packet.readUInt16BE(0) === 0x0001) recorded.push(Buffer.from(packet));
+        send(packet, address, port);
+      },
+    });
+    net.begin();
+    await until(net, () => isConnected(net));
+    const before = net.one.list.selected;
+    const nomination = recorded.at(-1) as Buffer;
+    expect(nomination.includes(Buffer.from([0, attribute.useCandidate, 0, 0]))).toBe(true);
+    const { sent } = net;
+    const total = 1_000;
+    for (let i = 0; i < total; i++) {
+      deliver(net.one.list, base, nomination, `10.7.${i >> 8}.${i & 255}`, 9);
+      expect(net.one.list.trusts(base, `10.7.${i >> 8}.${i & 255}`, 9)).toBe(false);
+    }
+    // Each gets an answer that is not larger than what came, and next to none of them a check.
+    expect(net.sent - sent).toBeLessThanOrEqual(total + 1);
+    await net.clock.advance(60_000);
+    expect(net.one.list.selected).toBe(before);
+    expect(net.one.states.map(({ path }) => path)).toEqual(["connected"]);
+  });
+
+  test("does not keep the peer from being found where it says that it is, by saying that it is everywhere", async () => {
+    const net = createSimulatedNet({
+      one: [{ address: "10.0.0.1" }],
+      two: [{ address: "10.0.0.2", type: "relay", priority: 16_777_215 }],
+    });
+    net.one.begin(net.two);
+    const [base] = net.one.bases as [Base];
+    for (let i = 0; i < 1_000; i++)
+      deliver(net.one.list, base, nominationFor(net.one, net.two), `10.7.${i >> 8}.${i & 255}`, 9);
+    net.two.begin(net.one);
+    expect(await until(net, () => isConnected(net))).toBeLessThan(2_000);
+    expect(remoteOf(net.one)).toBe("10.0.0.2");
+  });
+
+  test("does not lead us to a way that has answered once, and does not any more", async () => {
+    const places = [{ address: "10.0.0.1" }, { address: "10.0.0.3" }];
+    const net = await connected({ roles: ["controlled", "controlling"], two: places, one: [{ address: "10.0.0.2" }] });
+    await net.clock.advance(10_000);
+    expect(remoteOf(net.one)).toBe("10.0.0.1");
+    net.passes = (from, to) => from !== "10.0.0.3" && to !== "10.0.0.3";
+    const [base] = net.one.bases as [Base];
+    for (let i = 0; i < 20; i++) {
+      deliver(net.one.list, base, nominationFor(net.one, net.two), "10.0.0.3", 4_001);
+      await net.clock.advance(1_000);
+      expect(remoteOf(net.one)).toBe("10.0.0.1");
+    }
+    expect(net.one.states.map(({ path }) => path)).toEqual(["connected"]);
+  });
+
   test("answers nothing in the peer's place", async () => {
     const net = createSimulatedNet();
     const [base] = net.one.bases as [Base];
@@ -325,9 +390,19 @@ test("nothing grows, and a closed list leaves no timer", async () => {
   expect(net.clock.pending).toBe(0);
 });
 
+/** As the peer could have sent it. */
+function nominationFor({ list }: SimulatedEnd, from: SimulatedEnd): Buffer {
+  return encodeStun({
+    ...{ method: method.binding, kind: "request", id: randomBytes(12) },
+    attributes: [...requestOf(list.local.ufrag, from.list.local.ufrag), [attribute.useCandidate, Buffer.alloc(0)]],
+    key: Buffer.from(list.local.pwd),
+  });
+}
+
 function requestOf(ufrag: string, theirs: string): StunContent["attributes"] {
   return [
     [attribute.username, Buffer.from(`${ufrag}:${theirs}`)],
-    [attribute.priority, uint32(1)],
+    // As RFC 8445 has it for an address that was not known.
+    [attribute.priority, uint32(110 * 2 ** 24)],
   ];
 }
