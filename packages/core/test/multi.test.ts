@@ -13,7 +13,8 @@ import {
   randomBytes,
   WiceError,
 } from "@wice/core";
-import { backendCompliance, createFaultyTransport, transportCompliance } from "@wice/core/testing";
+import { backendCompliance, createFaultyTransport, createVirtualClock, transportCompliance } from "@wice/core/testing";
+import { createQueue } from "@wice/core/transport";
 import { describe, expect, onTestFinished, test } from "vitest";
 
 const fast = { retry: { initialMs: 5, maxMs: 20 } };
@@ -198,6 +199,25 @@ describe("publish", () => {
     expect(hole.calls).toBeLessThanOrEqual(65);
   });
 
+  test("uses a transport again that works again, though calls of before are never answered", async () => {
+    const clock = createVirtualClock();
+    const [near, far] = [createInProcessNetwork(), createInProcessNetwork()];
+    const [hole, works] = [blackHole(), far.connect()];
+    let swallows = true;
+    const healing: EnvelopeTransport = {
+      ...works,
+      publish: (envelope, options) => (swallows ? hole.publish(envelope, options) : works.publish(envelope, options)),
+    };
+    const transport = owned(multi([healing, near.connect()], { clock }));
+    for (let i = 0; i < 200; i++) await transport.publish(newEnvelope());
+    swallows = false;
+    const subscription = await far.connect().subscribe(recipient);
+    await clock.advance(60_000);
+    const envelope = newEnvelope();
+    await transport.publish(envelope);
+    expect((await take(subscription, 1))[0]?.nonce).toEqual(envelope.nonce);
+  });
+
   test("does not wait for one that is down when the others fail", async () => {
     const network = createInProcessNetwork();
     const other = breakable(network);
@@ -294,6 +314,26 @@ describe("a subscription", () => {
     await honest.connect().publish(envelope);
     const bodies = (await take(subscription, 2)).map(({ body }) => body);
     expect(bodies).toEqual([altered.body, envelope.body]);
+  });
+
+  test("cannot be robbed of an envelope by a transport that readdresses its copy and is faster", async () => {
+    const honest = createInProcessNetwork();
+    const envelope = newEnvelope();
+    const hostile: EnvelopeTransport = {
+      publish: () => expect.unreachable(),
+      subscribe: async () => {
+        const queue = createQueue<Envelope>(1);
+        queue.push({ ...envelope, recipient: generatePrivateKey().publicKey });
+        return Object.assign(queue, { close: async () => {} });
+      },
+      close: async () => {},
+    };
+    const subscription = await owned(multi([hostile, honest.connect()])).subscribe(recipient);
+    const first = await take(subscription, 1);
+    await honest.connect().publish(envelope);
+    expect([...first, ...(await take(subscription, 1))].map((each) => each.recipient.equals(recipient))).toContain(
+      true,
+    );
   });
 
   test("that is not read holds its transports back, and loses nothing", async () => {

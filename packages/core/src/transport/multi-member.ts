@@ -2,6 +2,7 @@
 
 import type { Backoff } from "../async/backoff.ts";
 import type { Clock } from "../async/clock.ts";
+import { onAbort } from "../async/signal.ts";
 import type { Envelope } from "../envelope.ts";
 import { asWiceError, WiceError, type WiceErrorCode } from "../errors.ts";
 import type { EnvelopeTransport, TransportReceipt } from "./transport.ts";
@@ -36,6 +37,8 @@ export interface MemberDependencies {
 
 /** Publications that may wait for an answer: one that never answers must not keep everybody's envelopes. */
 const maxPending = 64;
+/** Longer than our own transports wait: whatever they are, one that works again is not kept waiting by calls of before. */
+const patienceMs = 15_000;
 
 /** What a transport says of the envelope or of the moment, and not of itself. */
 const harmless: readonly WiceErrorCode[] = ["invalid-envelope", "too-large", "resource-exhausted", "closed"];
@@ -87,8 +90,15 @@ export function createMember(
       // Until this try ends, the next ones need not hang at the same place.
       if (state === "down") dueAtMs = Number.POSITIVE_INFINITY;
       pending += 1;
+      const scope = new AbortController();
+      const forget = onAbort(signal, () => scope.abort(signal.reason));
+      const timer = clock.schedule(patienceMs, () => {
+        scope.abort(
+          new WiceError("unavailable", `${name} did not answer within ${patienceMs} ms`, { retryable: true }),
+        );
+      });
       try {
-        const receipt = await transport.publish(envelope, { signal });
+        const receipt = await transport.publish(envelope, { signal: scope.signal });
         works();
         return receipt;
       } catch (error) {
@@ -101,6 +111,8 @@ export function createMember(
         fails(known);
         throw known;
       } finally {
+        timer.cancel();
+        forget();
         pending -= 1;
       }
     },

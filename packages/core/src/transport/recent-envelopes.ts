@@ -15,7 +15,7 @@ const maxBytes = 8_388_608;
 const maxPerNonce = 8;
 
 /**
- * Whole envelopes are compared, since the transports are not trusted: one that altered the body of what it carries, and
+ * Whole envelopes are compared, since the transports are not trusted: one that altered anything of what it carries, and
  * was faster, must not make the true one look like a duplicate.
  */
 export function createRecentEnvelopes(): RecentEnvelopes {
@@ -33,8 +33,7 @@ export function createRecentEnvelopes(): RecentEnvelopes {
     isNew(envelope) {
       const nonce = toBase64(envelope.nonce);
       const known = byNonce.get(nonce) ?? [];
-      if (known.some(({ sender, body }) => sender.equals(envelope.sender) && equalBytes(body, envelope.body)))
-        return false;
+      if (known.some((each) => isSame(each, envelope))) return false;
       if (known.length >= maxPerNonce) return true;
       // The application gets the envelope itself, and may do with it what it likes.
       known.push({ ...envelope, body: new Uint8Array(envelope.body) });
@@ -45,4 +44,8 @@ export function createRecentEnvelopes(): RecentEnvelopes {
       return true;
     },
   };
+}
+
+function isSame(a: Envelope, b: Envelope): boolean {
+  return a.sender.equals(b.sender) && a.recipient.equals(b.recipient) && equalBytes(a.body, b.body);
 }
