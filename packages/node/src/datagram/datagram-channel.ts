@@ -74,7 +74,8 @@ export function createDatagramChannel(options: DatagramChannelOptions): Datagram
       }
       const cost = message.length + messageCost;
       if (earlyBytes + cost > maxEarlyBytes) return;
-      early.push(message);
+      // It may lie in a much larger piece of a stream, all of which would wait with it.
+      early.push(message.slice());
       earlyBytes += cost;
     },
     low() {

@@ -46,6 +46,8 @@ const signal = { hello: 0, opened: 1, bye: 2 } as const;
 
 /** What UDP takes, less what a TURN server puts before it. */
 const mostBareBytes = 65_000;
+/** A daemon reads no more of a datagram: the rest of it would be lost, and nobody would know. */
+const mostDaemonBytes = 8_192;
 const byes = 3;
 const firstHelloMs = 50;
 const mostHelloMs = 1_000;
@@ -71,6 +73,7 @@ interface Generation {
 export function connectDatagram(options: DatagramConnectionOptions): AgentConnection<DatagramNative> {
   const { role, events, clock, bare = false, datagramBytes } = options;
   const isSealed = options.protect && !bare;
+  const messageBytes = isSealed ? datagramBytes - sealedOverheadBytes : bare ? mostDaemonBytes : mostBareBytes;
   const closing = new AbortController();
   const generations: Generation[] = [];
   let sealed = 0;
@@ -124,7 +127,7 @@ export function connectDatagram(options: DatagramConnectionOptions): AgentConnec
   };
   const channel = (label: string, id: number, of: number) =>
     createDatagramChannel({
-      ...{ label, id, maxMessageBytes: isSealed ? datagramBytes - sealedOverheadBytes : mostBareBytes },
+      ...{ label, id, maxMessageBytes: messageBytes },
       bufferedBytes: () => path()?.base.waitingBytes ?? 0,
       // The caller may reuse its memory.
       send: (message) => {
@@ -152,13 +155,15 @@ export function connectDatagram(options: DatagramConnectionOptions): AgentConnec
   };
   /** Says hello until the peer has said something that opens. */
   const prove = (generation: Generation, delayMs: number): void => {
-    if (generation.proven || closing.signal.aborted) return;
+    if (generation.proven || !generations.includes(generation)) return;
     greet(generation, signal.hello);
     generation.hello = clock.schedule(delayMs, () => {
       look();
       prove(generation, Math.min(mostHelloMs, 2 * delayMs));
     });
   };
+  /** The peer may send by the latest that we agreed on already, though we cannot yet: it was shown a way, and a sealed word. */
+  const mayCarry = (generation: Generation): boolean => generation === current && generation.selectedAtMs !== undefined;
   const isReady = ({ list, proven }: Generation): boolean => list.selected !== undefined && (proven || !isSealed);
   const isForged = (generation: Generation): boolean =>
     !generation.proven &&
@@ -225,8 +230,7 @@ export function connectDatagram(options: DatagramConnectionOptions): AgentConnec
     const { key } = generation;
     if (key !== undefined && ephemeralKey !== undefined)
       generation.sealing = createSealing(role, agreeSealingKeys(role, key, ephemeralKey));
-    // One that never came to carry anything is of no use any more.
-    if (current !== undefined && current !== carrier) drop(current);
+    for (const each of [...generations]) if (each !== generation && each !== carrier && !mayCarry(each)) drop(each);
     current = generation;
     offered = undefined;
     generation.list.setRemote({ ufrag, pwd });

@@ -20,7 +20,10 @@ export interface DatagramOptions {
    * interfaces called `wg…`; loopback, where there is nothing else.
    */
   readonly useAddress?: ((address: LocalAddress) => boolean) | undefined;
-  /** The UDP ports that may be used, both ends included; a connection takes one for each address. Default: any. */
+  /**
+   * The UDP ports that may be used, both ends included; a connection takes one for each address. Default: any. The way to
+   * a TURN server has any port: nobody has to reach us there.
+   */
   readonly portRange?: PortRange | undefined;
   /**
    * Seals what is sent, so that nobody on the path can read it or alter it. Default true. False only where what is sent
@@ -29,7 +32,14 @@ export interface DatagramOptions {
   readonly protect?: boolean | undefined;
   /** Whether to talk to daemons of cunīcu, with which nothing is sealed. Default true. */
   readonly daemons?: boolean | undefined;
-  /** The largest sealed datagram, in bytes: 1,200 go everywhere. From 576 to 65,000. */
+  /**
+   * The largest sealed datagram, in bytes, from 576 to 65,000; `session.maxMessageBytes` is 21 less. Default 1,200, which
+   * go everywhere: with all headers, those of IPv6 and TURN too, that is less than the 1,280 that each path of IPv6 has to
+   * take, and than what is left inside most tunnels. Larger ones pay where you know the path, as in a network of your own.
+   *
+   * Nothing is probed: Node cannot send datagrams that may not be fragmented, so that a large one which arrives proves
+   * nothing. Both sides may differ. Bare datagrams are the program's own, of up to 65,000 bytes, or 8,192 to a daemon.
+   */
   readonly datagramBytes?: number | undefined;
   /** Certificates that are trusted for TURN over TLS, instead of the system's. PEM. */
   readonly ca?: string | Buffer | undefined;

@@ -97,12 +97,14 @@ describe("addresses and ports", () => {
 });
 
 describe("protection", () => {
-  test("is said, and 1,179 bytes fit by default", () => {
+  test("is said, and 1,179 bytes fit by default, or bare 8,192 to a daemon", () => {
     const { connection } = openPair().one;
     expect(connection.protection).toBe("sealed");
     expect(connection.main.maxMessageBytes).toBe(1_179);
     const bare = datagram(onLoopback).connect({ role: "controlled", bare: true, events: noEvents });
     expect(bare.protection).toBe("none");
+    // What pion reads of a datagram, and so what daemons of cunīcu can take.
+    expect(bare.main.maxMessageBytes).toBe(8_192);
     expect(datagram().dialect).toBeDefined();
     expect(datagram({ daemons: false }).dialect).toBeUndefined();
   });
@@ -127,12 +129,12 @@ describe("protection", () => {
     const { refused } = pair.two.connection.native.counts;
     // Each of the next is altered, and sent together with one that was there before.
     wire.onPacket = (packet) => {
-      if (((packet[0] ?? 0) & 0xf0) !== 0xc0) return packet;
+      if (!isSealed(packet)) return packet;
       return packet.map((byte, at) => (at === 9 ? byte ^ 1 : byte)) as Buffer;
     };
     for (let i = 0; i < 10; i++) pair.one.connection.main.send(secret);
     await expect.poll(() => pair.two.connection.native.counts.refused).toBe(refused + 10);
-    wire.onPacket = (packet) => (((packet[0] ?? 0) & 0xf0) === 0xc0 ? (sealed[0] as Buffer) : packet);
+    wire.onPacket = (packet) => (isSealed(packet) ? (sealed[0] as Buffer) : packet);
     for (let i = 0; i < 10; i++) pair.one.connection.main.send(secret);
     await expect.poll(() => pair.two.connection.native.counts.refused).toBe(refused + 20);
     expect(got).toHaveLength(1);
@@ -156,6 +158,28 @@ describe("protection", () => {
       await expect.poll(async () => connection.state).toBe("connected");
     await echo(pair);
     expect([pair.one.states, pair.two.states]).toEqual([["connected"], ["connected"]]);
+  });
+
+  test("opens what is sealed for a restart that we never saw the end of, when another one has begun", async () => {
+    const pair = openPair();
+    await using wire = await connectByWire(pair);
+    await pair.connected();
+    const { opened } = pair.two.connection.native.counts;
+    let held = 0;
+    wire.onPacket = (packet, to) => {
+      if (to === "two" || !isSealed(packet)) return packet;
+      held += 1;
+      return undefined;
+    };
+    await restart(pair);
+    pair.two.connection.addCandidates([wire.candidate]);
+    // The second side has all it needs to use the new keys, and the first one has not heard so.
+    await expect.poll(() => held > 0 && pair.two.connection.native.counts.opened > opened).toBe(true);
+    await restart(pair);
+    wire.onPacket = (packet) => packet;
+    const message = next(pair.one.connection.main);
+    pair.two.connection.main.send(Uint8Array.of(7));
+    expect(await message).toEqual(Uint8Array.of(7));
   });
 
   test.each([
@@ -447,6 +471,15 @@ function openPair(options: DatagramOptions = onLoopback): AgentPair & {
 async function connect(pair: AgentPair): Promise<void> {
   await pair.negotiate();
   await pair.connected();
+}
+
+/** Without candidates. */
+async function restart({ one, two }: AgentPair): Promise<void> {
+  await one.connection.accept(await two.connection.answer(await one.connection.offer({ restart: true })));
+}
+
+function isSealed(packet: Buffer): boolean {
+  return ((packet[0] ?? 0) & 0xf0) === 0xc0;
 }
 
 function next(channel: AgentChannel): Promise<Uint8Array> {
