@@ -77,7 +77,7 @@ function take(draft: AttemptDraft, event: AttemptEvent, input: Input, effects: A
       takeState(draft, event.state, nowMs);
       return;
     case "daemon":
-      if (event.said.candidate !== undefined) takeTheirs(draft, event.said.candidate);
+      if (event.said.candidate !== undefined) takeTheirs(draft, event.said.candidate, nowMs);
       if (event.said.credentials !== undefined) takeCredentials(draft, event.said.credentials, nowMs);
       return;
     case "restart":
@@ -138,14 +138,16 @@ function takeOurs(draft: AttemptDraft, candidate: Candidate, ufrag: string, effe
   if (daemon?.heard === true) effects.push({ type: "speak", credentials: undefined, candidates: [candidate] });
 }
 
-function takeTheirs(draft: AttemptDraft, candidate: Candidate): void {
+function takeTheirs(draft: AttemptDraft, candidate: Candidate, nowMs: number): void {
   const known = draft.daemon?.candidates ?? [];
   const isKnown = known.some(
     ({ address, port, protocol }) =>
       address === candidate.address && port === candidate.port && protocol === candidate.protocol,
   );
   if (!draft.daemon?.heard) draft.sync = { ...draft.sync, resendAtMs: draft.local.ufrag === "" ? undefined : 0 };
-  change(draft, { heard: true, candidates: isKnown ? known : [...known, candidate].slice(-maxCandidates) });
+  const idleSinceMs = draft.remote === undefined ? (draft.daemon?.idleSinceMs ?? nowMs) : draft.daemon?.idleSinceMs;
+  const candidates = isKnown ? known : [...known, candidate].slice(-maxCandidates);
+  change(draft, { heard: true, candidates, idleSinceMs });
 }
 
 function takeCredentials(draft: AttemptDraft, { ufrag, pwd, needCredentials }: DaemonCredentials, nowMs: number): void {

@@ -23,6 +23,8 @@ import { daemonAttemptDeadline, freshDaemonState, stepDaemonAttempt } from "./at
 
 /** Without a connection so long after both sides' credentials are known, new ones are taken. */
 const noProgressMs = 10_000;
+/** A daemon that has begun to send candidates does not send its credentials any more: after so long, those were lost. */
+const noCredentialsMs = 3_000;
 /** After something went wrong here, and before the daemon has heard of it. */
 const againMs = 5_000;
 
@@ -73,13 +75,13 @@ export const cunicuDialect: Dialect = {
       return;
     }
     if (isConnected(latest) && latest.daemon?.spent === false) draft.renewals = 1;
-    else if (stuckAtMs(latest) <= input.nowMs && draft.renewals > 0) renew(scene, latest);
+    else if (stuckAtMs(draft, latest) <= input.nowMs) renew(scene, latest);
   },
 
   deadline(peering) {
     const latest = latestOf(peering);
     if (latest === undefined) return isCalling(peering) ? peering.renewNotBeforeMs : Number.POSITIVE_INFINITY;
-    return peering.renewals === 0 ? Number.POSITIVE_INFINITY : stuckAtMs(latest);
+    return stuckAtMs(peering, latest);
   },
   stepAttempt: stepDaemonAttempt,
   attemptDeadline: daemonAttemptDeadline,
@@ -105,16 +107,19 @@ function start(scene: Scene, grounds: Attempt["grounds"]): string | undefined {
 /** Others in place of credentials that cannot be used any more. What is connected goes when they connect. */
 function renew(scene: Scene, latest: Attempt): string | undefined {
   const { draft } = scene;
-  draft.renewals -= 1;
+  if (latest.remote !== undefined) draft.renewals -= 1;
   for (const each of draft.attempts)
     if (each.daemon !== undefined && !isConnected(each)) endAttempt(scene, each.id, "expired");
   // A daemon restarts when it hears of them: what it has said before is of no use.
   return start(scene, latest.grounds);
 }
 
-function stuckAtMs({ daemon }: Attempt): number {
+/** Of what it has begun with, and cannot end: others may be taken once for each of the daemon's. */
+function stuckAtMs({ renewals }: Pick<Peering, "renewals">, { daemon, remote }: Attempt): number {
+  if (remote !== undefined && renewals === 0) return Number.POSITIVE_INFINITY;
   if (daemon?.spent === true) return Number.NEGATIVE_INFINITY;
-  return daemon?.idleSinceMs === undefined ? Number.POSITIVE_INFINITY : daemon.idleSinceMs + noProgressMs;
+  if (daemon?.idleSinceMs === undefined) return Number.POSITIVE_INFINITY;
+  return daemon.idleSinceMs + (remote === undefined ? noCredentialsMs : noProgressMs);
 }
 
 function isSame(one: Pick<DaemonCredentials, "ufrag" | "pwd">, { ufrag, pwd }: DaemonCredentials): boolean {

@@ -45,7 +45,7 @@ export interface DaemonState {
   readonly candidates: readonly Candidate[];
   /** Its credentials were given to our agent, which can take no others any more. */
   readonly used: boolean;
-  /** Since when both sides' credentials are known, and nothing comes of it. */
+  /** Since when nothing comes of what both sides have said: both credentials, or candidates of the daemon's alone. */
   readonly idleSinceMs: number | undefined;
   /** It cannot go on: others have to be made. */
   readonly spent: boolean;

@@ -141,6 +141,26 @@ describe.each(roles)("we are the %s one", (role) => {
     await converse(clock, session, they);
   });
 
+  test("all its credentials may get lost, those of its only answer as well", async () => {
+    const { clock, we, daemon } = createPlace(role);
+    const they = daemon((each) => each < 2);
+    const session = await clock.runUntil(we().call());
+    expect(clock.now()).toBeLessThan(5_000);
+    await converse(clock, session, they);
+  });
+
+  test("so may those after it has begun anew", async () => {
+    const { clock, we, daemon } = createPlace(role);
+    let isLost = true;
+    const they = daemon(() => isLost);
+    const calling = we().call();
+    await clock.advance(35_000);
+    isLost = false;
+    const session = await clock.runUntil(calling);
+    expect(clock.now()).toBeLessThan(60_000);
+    await converse(clock, session, they);
+  });
+
   test.each(Array.from({ length: 8 }, (_, index) => index))("our message %i may get lost", async (index) => {
     const { clock, we, daemon } = createPlace(role);
     const they = daemon();
