@@ -39,7 +39,12 @@ export default defineConfig({
       suite("cli", "test/cli/**/*.test.ts", { testTimeout: 60_000, retry }),
       suite("e2e", "test/e2e/**/*.test.ts", { testTimeout: 60_000, maxWorkers: 3, retry }),
       suite("browser", "test/browser/**/*.test.ts", { testTimeout: 30_000, retry }),
-      suite("kubernetes", "test/kubernetes/**/*.test.ts", { testTimeout: 60_000, maxWorkers: 1, retry }),
+      suite("kubernetes", "test/kubernetes/**/*.test.ts", {
+        testTimeout: 60_000,
+        maxWorkers: 1,
+        retry,
+        globalSetup: "test/kubernetes/shared-cluster.ts",
+      }),
       suite("interop", "test/interop/**/*.test.ts", { testTimeout: 60_000, retry }),
       suite("lab", "test/lab/**/*.test.ts", { testTimeout: 60_000, maxWorkers: 1, retry }),
       suite("faults", "test/faults/**/*.test.ts", { testTimeout: 180_000 }),

@@ -13,6 +13,8 @@ import type { KubernetesServer } from "./kubernetes-server.ts";
 
 export interface KubernetesCluster extends AsyncDisposable {
   readonly admin: KubernetesAdmin;
+  /** With which anybody on this machine becomes the administrator. */
+  readonly access: ClusterAccess;
   /** `host:port` of the API server, the same after a restart. */
   readonly authority: string;
   /** SIGKILL. */
@@ -24,6 +26,19 @@ export interface KubernetesCluster extends AsyncDisposable {
   /** How many envelopes etcd holds, in all namespaces. */
   countEnvelopes(): Promise<number>;
   close(): Promise<void>;
+}
+
+export interface ClusterAccess {
+  readonly server: string;
+  /** In PEM. */
+  readonly ca: string;
+  readonly token: string;
+}
+
+/** The administrator of a cluster that somebody has started. */
+export function adminOf({ server, ca, token }: ClusterAccess, folder: string): KubernetesAdmin {
+  const headers = { authorization: `Bearer ${token}` };
+  return createKubernetesAdmin({ server, ca, folder, credentials: async () => ({ ca, headers }) });
 }
 
 /** Everything lives in a temporary folder, which `close` removes. */
@@ -53,15 +68,13 @@ export async function startKubernetesCluster({ etcd, apiserver }: KubernetesServ
     ...["--initial-advertise-peer-urls", `http://127.0.0.1:${peerPort}`],
     ...["--initial-cluster", `default=http://127.0.0.1:${peerPort}`],
   ]);
-  const ca = certificate.cert;
-  const admin = createKubernetesAdmin({
-    ...{ server: `https://127.0.0.1:${port}`, ca, folder },
-    credentials: async () => ({ ca, headers: { authorization: `Bearer ${token}` } }),
-  });
+  const access = { server: `https://127.0.0.1:${port}`, ca: certificate.cert, token };
+  const admin = adminOf(access, folder);
   let server: Program | undefined;
 
   const cluster: KubernetesCluster = {
     admin,
+    access,
     authority: `127.0.0.1:${port}`,
     async killApiserver() {
       await server?.kill();

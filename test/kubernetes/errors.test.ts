@@ -62,18 +62,14 @@ test("a token that was replaced in the kubeconfig is read anew, and one that is 
   const namespace = await createMesh();
   const file = await admin.createAgent(namespace, "agent");
   const transport = connect(file);
-  await transport.publish(newEnvelope());
 
-  // Tokens belong to the account's uid: those of the one before are over.
+  // Tokens belong to the account's uid: those of the one before are over. The API server remembers for ten seconds that a
+  // token was good, so that this one has not been used.
   const accounts = `/api/v1/namespaces/${namespace}/serviceaccounts`;
   await admin.send("DELETE", `${accounts}/agent`);
   await admin.send("POST", accounts, { metadata: { name: "agent" } });
-  // The API server remembers for ten seconds that a token was good.
   await expect
-    .poll(() => transport.publish(newEnvelope()).catch(({ code }: WiceError) => code), {
-      timeout: 30_000,
-      interval: 500,
-    })
+    .poll(() => transport.publish(newEnvelope()).catch(({ code }: WiceError) => code), { timeout: 30_000 })
     .toBe("unauthenticated");
 
   const config = JSON.parse(await readFile(file, "utf8"));
@@ -127,7 +123,8 @@ test("a namespace that does not exist, or is being deleted, is told so", async (
 });
 
 test("a full quota is told so, and worth another try", async (context) => {
-  const { admin, createMesh } = await bareCluster(context);
+  const { admin, isOurs, createMesh } = await cluster(context);
+  if (!isOurs) return context.skip("writes the status of a quota, which a controller does there");
   const namespace = await createMesh();
   const hard = { "count/signalingenvelopes.cunicu.li": "1" };
   const quotas = `/api/v1/namespaces/${namespace}/resourcequotas`;

@@ -5,57 +5,83 @@ import { mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { kubernetesManifests } from "@wice/node/kubernetes";
-import { afterAll, type TestContext } from "vitest";
+import { afterAll, inject, type TestContext } from "vitest";
 import { createKubernetesAdmin, type KubernetesAdmin } from "../kit/kubernetes-admin.ts";
-import { type KubernetesCluster, startKubernetesCluster } from "../kit/kubernetes-cluster.ts";
+import { adminOf, type KubernetesCluster, startKubernetesCluster } from "../kit/kubernetes-cluster.ts";
 import { findKubernetesServer } from "../kit/kubernetes-server.ts";
 
 export interface TestCluster {
   readonly admin: KubernetesAdmin;
-  /** What only a cluster of our own lets us do; undefined where the tests run in the user's. */
-  readonly own: KubernetesCluster | undefined;
+  /** False where the tests run in the user's. */
+  readonly isOurs: boolean;
   /** A new namespace with the shipped manifests applied; it is removed after the tests of the file. */
   createMesh(): Promise<string>;
 }
 
+/** One that the file may stop. */
+export interface OwnCluster extends TestCluster {
+  readonly own: KubernetesCluster;
+}
+
 /**
- * Call it at the top of a file; the function that it returns starts the cluster with its first call, and skips the test
- * with the reason where there is none.
+ * The cluster that all files share. Call it at the top of a file; the function that it returns skips the test with the
+ * reason where there is none.
  */
 export function testCluster(): (context: TestContext) => Promise<TestCluster> {
-  let started: Promise<{ cluster: TestCluster; close(): Promise<void> } | string> | undefined;
+  return once(async () => {
+    const theirs = process.env.WICE_TEST_KUBECONFIG;
+    const access = inject("cluster");
+    if (!theirs && typeof access === "string") return access;
+    return await open(async (folder) => {
+      const admin =
+        typeof access === "string" ? await adminByKubeconfig(theirs ?? "", folder) : adminOf(access, folder);
+      return { admin, isOurs: !theirs, close: async () => {} };
+    });
+  });
+}
+
+/** A cluster of the file's own, which starts with the first call. */
+export function ownCluster(): (context: TestContext) => Promise<OwnCluster> {
+  return once(async () => {
+    if (process.env.WICE_TEST_KUBECONFIG) return "stops the API server, which is not ours to do";
+    const server = await findKubernetesServer();
+    if (typeof server === "string") return server;
+    return await open(async () => {
+      const own = await startKubernetesCluster(server);
+      return { admin: own.admin, isOurs: true, own, close: () => own.close() };
+    });
+  });
+}
+
+interface Opened<T> {
+  readonly cluster: T;
+  close(): Promise<void>;
+}
+
+/** Opens with the first call, and closes after the tests of the file. */
+function once<T>(start: () => Promise<Opened<T> | string>): (context: TestContext) => Promise<T> {
+  let started: Promise<Opened<T> | string> | undefined;
   afterAll(async () => {
     const opened = await started;
     if (typeof opened === "object") await opened.close();
   });
   return async (context) => {
-    started ??= open();
+    started ??= start();
     const opened = await started;
     return typeof opened === "string" ? context.skip(opened) : opened.cluster;
   };
 }
 
-/** The same, for tests that restart the API server. */
-export function ownCluster(): (context: TestContext) => Promise<TestCluster & { readonly own: KubernetesCluster }> {
-  const cluster = testCluster();
-  return async (context) => {
-    const { own, ...rest } = await cluster(context);
-    return own === undefined ? context.skip("restarts the API server, which is not ours to do") : { ...rest, own };
-  };
-}
-
-async function open(): Promise<{ cluster: TestCluster; close(): Promise<void> } | string> {
-  const theirs = process.env.WICE_TEST_KUBECONFIG;
-  const server = theirs ? undefined : await findKubernetesServer();
-  if (typeof server === "string") return server;
-  const own = server === undefined ? undefined : await startKubernetesCluster(server);
+async function open<T extends Omit<TestCluster, "createMesh"> & { close(): Promise<void> }>(
+  connect: (folder: string) => Promise<T>,
+): Promise<Opened<T & TestCluster>> {
   const folder = await mkdtemp(join(tmpdir(), "wice-kubeconfig-"));
-  const admin = own?.admin ?? (await adminOf(theirs ?? "", folder));
+  const connected = await connect(folder);
+  const { admin, isOurs } = connected;
   const namespaces: string[] = [];
   return {
     cluster: {
-      admin,
-      own,
+      ...connected,
       async createMesh() {
         const namespace = `wice-test-${randomBytes(4).toString("hex")}`;
         await admin.createNamespace(namespace);
@@ -65,8 +91,8 @@ async function open(): Promise<{ cluster: TestCluster; close(): Promise<void> } 
       },
     },
     async close() {
-      if (own === undefined) for (const name of namespaces) await admin.send("DELETE", `/api/v1/namespaces/${name}`);
-      await own?.close();
+      if (!isOurs) for (const name of namespaces) await admin.send("DELETE", `/api/v1/namespaces/${name}`);
+      await connected.close();
       await rm(folder, { recursive: true, force: true });
     },
   };
@@ -79,7 +105,7 @@ interface KubeConfig {
 }
 
 /** The administrator that a kubeconfig describes. */
-async function adminOf(kubeconfig: string, folder: string): Promise<KubernetesAdmin> {
+async function adminByKubeconfig(kubeconfig: string, folder: string): Promise<KubernetesAdmin> {
   // Not a literal: its declarations need those of packages that are not installed.
   const client: string = "@kubernetes/client-node";
   const { KubeConfig } = (await import(client)) as { readonly KubeConfig: new () => KubeConfig };

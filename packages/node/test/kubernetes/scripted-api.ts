@@ -7,6 +7,7 @@ import type { AddressInfo } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { text } from "node:stream/consumers";
+import { promisify } from "node:util";
 import { type Envelope, generatePrivateKey, type PublicKey, randomBytes } from "@wice/core";
 import { onTestFinished } from "vitest";
 import type { KubernetesClientOptions } from "../../src/kubernetes/options.ts";
@@ -30,6 +31,8 @@ export interface ScriptedApi {
   request(verb: ScriptedRequest["verb"], n?: number): Promise<ScriptedRequest>;
   connect(options?: KubernetesClientOptions): KubernetesTransport;
   readonly kubeconfig: string;
+  /** How many are open now. */
+  connections(): Promise<number>;
   /** Nothing listens any more, and all connections break. */
   goAway(): Promise<void>;
   comeBack(): Promise<void>;
@@ -79,6 +82,7 @@ export async function scriptedApi(
   return {
     requests,
     kubeconfig,
+    connections: () => promisify(server.getConnections.bind(server))(),
     async request(verb, n = 0) {
       for (;;) {
         const found = requests.filter((each) => each.verb === verb)[n];

@@ -265,3 +265,22 @@ test("a subscription and a publication that wait for the API server are ended by
   const closed = { status: "rejected", reason: { code: "closed" } };
   expect(await calls).toMatchObject([closed, closed]);
 });
+
+test("leaves no connection open, however it ends", async () => {
+  const api = await scriptedApi();
+  const transport = api.connect();
+  const aborting = new AbortController();
+  const aborted = reader(await transport.subscribe(recipient, { signal: aborting.signal }));
+  const closed = await transport.subscribe(recipient);
+  await transport.subscribe(generatePrivateKey().publicKey);
+  // Three watches, and those for short requests.
+  const before = await api.connections();
+  expect(before).toBeGreaterThan(3);
+  aborting.abort(new Error("enough"));
+  await expect(aborted()).rejects.toThrow("enough");
+  await closed.close();
+  await expect.poll(() => api.connections()).toBe(before - 2);
+  await transport.publish(newEnvelope(recipient));
+  await transport.close();
+  await expect.poll(() => api.connections()).toBe(0);
+});
