@@ -17,6 +17,7 @@ import { formatReport } from "./print.ts";
 import { relayCpu } from "./relay/cpu.ts";
 import { relayLatency } from "./relay/latency.ts";
 import { relayMemory } from "./relay/memory.ts";
+import { sealing } from "./sealing.ts";
 import { holds, type Report, type Topic } from "./topic.ts";
 
 const topics: readonly Topic[] = [
@@ -24,6 +25,7 @@ const topics: readonly Topic[] = [
   relayLatency,
   relayMemory,
   crypto,
+  sealing,
   bundles,
   page,
   connect,
