@@ -141,6 +141,44 @@ describe("protection", () => {
     expect(pair.two.connection.state).toBe("connected");
   });
 
+  test("refuses what is its own, sent back, and what is of another session", async () => {
+    const [pair, other] = [openPair(), openPair()];
+    await using wire = await connectByWire(pair);
+    await using otherWire = await connectByWire(other);
+    const sealed = { here: [] as Buffer[], there: [] as Buffer[] };
+    for (const [each, list] of [
+      [wire, sealed.here],
+      [otherWire, sealed.there],
+    ] as const)
+      each.onPacket = (packet) => {
+        if (packet.length === 1_021) list.push(packet);
+        return packet;
+      };
+    await Promise.all([pair.connected(), other.connected()]);
+    for (const { one, two } of [pair, other]) {
+      const message = next(two.connection.main);
+      one.connection.main.send(new Uint8Array(1_000));
+      await message;
+    }
+    const got: Uint8Array[] = [];
+    for (const { connection } of [pair.one, pair.two])
+      connection.main.handlers = { onMessage: (message) => got.push(message) };
+    // What the second side sends becomes what the first has sent itself; then, both ways, what others have.
+    for (const [from, to, forgery] of [
+      [pair.two, pair.one, sealed.here[0]],
+      [pair.two, pair.one, sealed.there[0]],
+      [pair.one, pair.two, sealed.there[0]],
+    ] as const) {
+      const { refused } = to.connection.native.counts;
+      wire.onPacket = (packet) => (isSealed(packet) ? forgery : packet);
+      for (let i = 0; i < 5; i++) from.connection.main.send(new Uint8Array(1_000));
+      await expect.poll(() => to.connection.native.counts.refused).toBe(refused + 5);
+    }
+    expect(got).toEqual([]);
+    wire.onPacket = (packet) => packet;
+    await echo(pair);
+  });
+
   test("goes on over restarts, each with keys of its own: what was recorded before opens never again", async () => {
     const pair = openPair();
     const recorded: Buffer[] = [];
@@ -150,12 +188,29 @@ describe("protection", () => {
       return packet;
     };
     await pair.connected();
-    pair.one.connection.main.send(new Uint8Array(1_000));
-    await next(pair.two.connection.main);
-    expect(recorded).toHaveLength(1);
-    await pair.negotiate({ restart: true });
-    for (const { connection } of [pair.one, pair.two])
-      await expect.poll(async () => connection.state).toBe("connected");
+    for (let i = 0; i < 2; i++) {
+      const message = next(pair.two.connection.main);
+      pair.one.connection.main.send(new Uint8Array(1_000).fill(i));
+      await message;
+    }
+    // Nothing but the first words under new keys goes either way now.
+    const greeted = new Set<string>();
+    wire.onPacket = (packet, to) => {
+      if (isSealed(packet)) greeted.add(to);
+      return packet;
+    };
+    await restart(pair);
+    pair.two.connection.addCandidates([wire.candidate]);
+    await expect.poll(() => greeted.size).toBe(2);
+    const got: Uint8Array[] = [];
+    pair.two.connection.main.handlers = { onMessage: (message) => got.push(message) };
+    const { refused } = pair.two.connection.native.counts;
+    let at = 0;
+    wire.onPacket = (packet, to) => (to === "two" && isSealed(packet) ? recorded[at++ % recorded.length] : packet);
+    for (let i = 0; i < 6; i++) pair.one.connection.main.send(new Uint8Array(1_000));
+    await expect.poll(() => pair.two.connection.native.counts.refused).toBe(refused + 6);
+    expect(got).toEqual([]);
+    wire.onPacket = (packet) => packet;
     await echo(pair);
     expect([pair.one.states, pair.two.states]).toEqual([["connected"], ["connected"]]);
   });
