@@ -17,7 +17,7 @@ export interface DatagramOptions {
   readonly iceTransportPolicy?: "all" | "relay" | undefined;
   /**
    * Which addresses of this machine are used, of at most 16. Default: all but loopback and link-local ones and those of
-   * interfaces called `wg…`; loopback, where there is nothing else.
+   * interfaces called `wg…`; loopback and link-local ones, where there is nothing else.
    */
   readonly useAddress?: ((address: LocalAddress) => boolean) | undefined;
   /**

@@ -1,5 +1,6 @@
 import { createSocket, type Socket } from "node:dgram";
 import { once } from "node:events";
+import { networkInterfaces } from "node:os";
 import { setTimeout as passed } from "node:timers/promises";
 import { type Agent, type AgentChannel, type AgentDescription, isWiceError, type ServerError } from "@wice/core";
 import { type AgentPair, createAgentPair } from "@wice/core/testing";
@@ -47,6 +48,16 @@ describe("addresses and ports", () => {
       local: { address: "::1" },
       remote: { address: "::1" },
     });
+    await echo(pair);
+  });
+
+  test("link-local addresses of IPv6, which are on one interface each", async ({ skip }) => {
+    const isLinkLocal = (address: string): boolean => address.startsWith("fe80:");
+    const all = Object.values(networkInterfaces()).flatMap((list = []) => list);
+    if (!all.some(({ address }) => isLinkLocal(address))) skip("needs an interface with a link-local address");
+    const pair = openPair({ useAddress: ({ address }) => isLinkLocal(address) });
+    await connect(pair);
+    expect((await pair.one.connection.selectedPair())?.remote.address).toMatch(/^fe80:[0-9a-f:]+$/);
     await echo(pair);
   });
 

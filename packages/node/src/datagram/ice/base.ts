@@ -1,6 +1,7 @@
 /** Where packets leave from and come in: a socket of this machine, or a place at a TURN server. */
 
 import type { Candidate } from "@wice/core";
+import { isLinkLocal, type LocalAddress } from "./local-addresses.ts";
 import { openUdpSocket, type PortRange } from "./udp-socket.ts";
 
 export interface Base {
@@ -27,12 +28,13 @@ export interface BaseHandlers {
 
 /** Rejects as {@link openUdpSocket} does. */
 export async function openHostBase(
-  address: string,
+  { address, family, interfaceName }: LocalAddress,
   localPreference: number,
   range: PortRange | undefined,
   { onPacket, onLow }: BaseHandlers,
 ): Promise<Base> {
-  const socket = await openUdpSocket(address, range, {
+  const place = family === 6 && isLinkLocal(address) ? `${address}%${interfaceName}` : address;
+  const socket = await openUdpSocket(place, range, {
     onPacket: (packet, from, port) => onPacket(base, packet, from, port),
     onLow: () => onLow(base),
   });
@@ -44,7 +46,7 @@ export async function openHostBase(
   };
   const base: Base = {
     candidate,
-    family: familyOf(address),
+    family,
     send: socket.send,
     sendPaced: socket.sendPaced,
     get waitingBytes() {

@@ -73,18 +73,19 @@ export function createBases(options: BasesOptions): Bases {
 
   const open = async (): Promise<void> => {
     if (relayOnly) return;
-    const addresses = localAddresses(useAddress).map(({ address }) => address);
+    const places = localAddresses(useAddress);
     for (const [address, base] of hosts) {
-      if (addresses.includes(address)) continue;
+      if (places.some((place) => place.address === address)) continue;
       hosts.delete(address);
       drop(base);
     }
     const failures: unknown[] = [];
     await Promise.all(
-      addresses.map(async (address, index) => {
+      places.map(async (place, index) => {
+        const { address } = place;
         if (hosts.has(address)) return;
         try {
-          const base = await openHostBase(address, highestPreference - index, portRange, options);
+          const base = await openHostBase(place, highestPreference - index, portRange, options);
           if (signal.aborted || hosts.has(address)) base.close();
           else {
             hosts.set(address, base);

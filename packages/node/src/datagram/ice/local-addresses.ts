@@ -16,7 +16,7 @@ const maxAddresses = 16;
 
 /**
  * All but loopback and link-local addresses, and those of interfaces called `wg…`: a tunnel that runs through this
- * connection cannot carry it. Loopback, where there is nothing else.
+ * connection cannot carry it. Loopback and link-local ones, where there is nothing else.
  */
 export function localAddresses(use: ((address: LocalAddress) => boolean) | undefined): LocalAddress[] {
   const all = Object.entries(networkInterfaces()).flatMap(([interfaceName, list = []]) =>
@@ -25,13 +25,16 @@ export function localAddresses(use: ((address: LocalAddress) => boolean) | undef
     }),
   );
   if (use !== undefined) return all.filter(use).slice(0, maxAddresses);
-  const usual = all.filter((each) => !each.internal && !isLinkLocal(each.address) && !/^wg/.test(each.interfaceName));
+  const possible = all.filter(({ interfaceName }) => !/^wg/.test(interfaceName));
+  const usual = possible.filter((each) => !each.internal && !isLinkLocal(each.address));
   // Tunnels of others come last: what goes through them goes through something else first.
   usual.sort((a, b) => Number(isTunnel(a)) - Number(isTunnel(b)));
-  return (usual.length > 0 ? usual : all.filter(({ internal }) => internal)).slice(0, maxAddresses);
+  const rest = possible.toSorted((a, b) => Number(b.internal) - Number(a.internal));
+  return (usual.length > 0 ? usual : rest).slice(0, maxAddresses);
 }
 
-function isLinkLocal(address: string): boolean {
+/** The same address may be there on each interface, and means nothing without the name of one. */
+export function isLinkLocal(address: string): boolean {
   return /^169\.254\.|^fe[89ab]/i.test(address);
 }
 

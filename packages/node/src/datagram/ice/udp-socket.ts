@@ -3,6 +3,7 @@
 import { createSocket, type Socket } from "node:dgram";
 import { isIPv4 } from "node:net";
 import { WiceError } from "@wice/core";
+import { isLinkLocal } from "./local-addresses.ts";
 import { normalAddress } from "./stun-message.ts";
 
 export interface UdpSocket {
@@ -42,7 +43,10 @@ const burstPackets = 32;
 const maxWaitingBytes = 4_194_304;
 const lowBytes = 262_144;
 
-/** Rejects with `address-in-use` where no port of the range is free or the address is none of ours. */
+/**
+ * Rejects with `address-in-use` where no port of the range is free or the address is none of ours. A link-local address of
+ * IPv6 comes with its interface, as `fe80::1%eth0`: there the addresses of others are on that one, too.
+ */
 export async function openUdpSocket(
   address: string,
   range: PortRange | undefined,
@@ -55,7 +59,7 @@ export async function openUdpSocket(
   for (let tries = 0; tries < span; tries++) {
     const port = range === undefined ? 0 : range.min + ((start + tries) % span);
     try {
-      return over(await bind(address, port), handlers);
+      return over(await bind(address, port), address.split("%")[1], handlers);
     } catch (error) {
       last = error;
       if (!isTaken(error)) break;
@@ -92,7 +96,7 @@ interface Packet {
   readonly port: number;
 }
 
-function over(socket: Socket, { onPacket, onLow }: UdpHandlers): UdpSocket {
+function over(socket: Socket, zone: string | undefined, { onPacket, onLow }: UdpHandlers): UdpSocket {
   const { address, port } = socket.address();
   let closed = false;
   let waiting: Packet[] = [];
@@ -116,7 +120,7 @@ function over(socket: Socket, { onPacket, onLow }: UdpHandlers): UdpSocket {
 
   const send = ({ bytes, address: to, port: at }: Packet): void => {
     try {
-      socket.send(bytes, at, to, () => {});
+      socket.send(bytes, at, zone !== undefined && isLinkLocal(to) ? `${to}%${zone}` : to, () => {});
     } catch {
       // No such port, or no such family.
     }
