@@ -26,6 +26,15 @@ test("wice connect and wice listen meet by --backend, past a relay that is not t
   expect(listening.stdout).toBe("through the cluster\n");
 });
 
+test("two contexts of one kubeconfig are two backends", async () => {
+  const scene = await createScene();
+  onTestFinished(() => scene[Symbol.asyncDispose]());
+  const { file } = await scene.key("alice");
+  const backends = ["a", "b"].flatMap((context) => ["--backend", `k8s:///nowhere?context=${context}`]);
+  const { code, stderr } = await runWice(["subscribe", "--key", file, ...backends]);
+  expect({ code, stderr }).toMatchObject({ code: 1, stderr: expect.stringContaining("none of 2 transports works") });
+});
+
 test("an agent whose Role lacks a verb is told which one, on one line", async (context) => {
   const { admin, createMesh } = await cluster(context);
   const namespace = await createMesh();

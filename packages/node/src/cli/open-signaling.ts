@@ -3,6 +3,7 @@
 import { createTransportRegistry, type EnvelopeTransport, multi } from "@wice/core";
 import { grpcSchemes } from "../grpc/endpoint.ts";
 import { grpcFactory } from "../grpc/factory.ts";
+import { kubernetesScheme } from "../kubernetes/endpoint.ts";
 import { kubernetesFactory } from "../kubernetes/factory.ts";
 import type { Output } from "./output.ts";
 import { readPemFile } from "./pem-file.ts";
@@ -66,7 +67,7 @@ export function registryOf({ relay, backend }: Pick<SignalingAccess, "relay" | "
   return relay ?? backend.find((url) => grpcSchemes.some((scheme) => url.toLowerCase().startsWith(`${scheme}:`)));
 }
 
-/** Without its parameters. */
+/** Without its parameters, but those that say which cluster, or which part of it. */
 function nameOf(url: string): string {
-  return url.replace(/[?#].*$/s, "");
+  return url.startsWith(`${kubernetesScheme}:`) ? url : url.replace(/[?#].*$/s, "");
 }

@@ -102,7 +102,11 @@ export async function subscribe(
   const follow = async (incoming: IncomingMessage): Promise<"ended" | "expired"> => {
     const since = performance.now();
     let brought = false;
-    for (const object of missed.splice(0)) await take(object);
+    for (const object of missed.splice(0)) {
+      // Who has left takes nothing away from other replicas.
+      if (stop.signal.aborted) break;
+      await take(object);
+    }
     for await (const { type, object } of readEvents(incoming, settings.silenceTimeoutMs)) {
       if (type === "ERROR") {
         const refusal = { httpStatus: object.code ?? 500, retryAfter: "", status: object };

@@ -112,6 +112,18 @@ test("is live again however much it missed, and before anybody reads", async () 
   for (const { nonce } of envelopes) expect((await next()).nonce).toEqual(nonce);
 });
 
+test("takes nothing away that nobody reads any more", async () => {
+  const missed = Array.from({ length: 200 }, () => newEnvelope(recipient));
+  const { api, transport } = await forgetfulApi(() => missed.map((envelope, i) => stored(envelope, 102 + (i % 90))));
+  const subscription = await transport.subscribe(recipient);
+  // 64 wait for a reader, and one for room.
+  await api.request("delete", 64);
+  await subscription.close();
+  await transport.close();
+  // Of the first watch there was one, too.
+  expect(api.requests.filter(({ verb }) => verb === "delete").length).toBeLessThanOrEqual(66);
+});
+
 test("what it missed is not forgotten when the watch after the list fails", async () => {
   const missed = newEnvelope(recipient);
   let refusals = 1;
