@@ -39,8 +39,8 @@ export const cunicuDialect: Dialect = {
 
   take(scene, said, welcome) {
     const { draft } = scene;
-    // Who has sessions of ours speaks our language: a message without header may be a recording.
-    if (draft.attempts.some(({ confirmed, daemon }) => confirmed && daemon === undefined)) return;
+    // A message without header may be a recording.
+    if (speaksOurs(draft)) return;
     const latest = latestOf(draft);
     const { credentials } = said;
     if (latest === undefined) {
@@ -63,12 +63,11 @@ export const cunicuDialect: Dialect = {
   review(scene) {
     const { draft, input } = scene;
     const latest = latestOf(draft);
-    const speaksOurs = draft.attempts.some(({ confirmed, daemon }) => confirmed && daemon === undefined);
     if (latest === undefined) {
-      if (isCalling(draft) && !speaksOurs && draft.renewNotBeforeMs <= input.nowMs) start(scene, "call");
+      if (mayCall(draft) && draft.renewNotBeforeMs <= input.nowMs) start(scene, "call");
       return;
     }
-    const isHopeless = latest.daemon?.spent === true || speaksOurs;
+    const isHopeless = latest.daemon?.spent === true || speaksOurs(draft);
     if (isHopeless && !latest.confirmed && !isHeld(draft, latest)) {
       draft.renewNotBeforeMs = input.nowMs + againMs;
       endAttempt(scene, latest.id, "expired");
@@ -80,7 +79,7 @@ export const cunicuDialect: Dialect = {
 
   deadline(peering) {
     const latest = latestOf(peering);
-    if (latest === undefined) return isCalling(peering) ? peering.renewNotBeforeMs : Number.POSITIVE_INFINITY;
+    if (latest === undefined) return mayCall(peering) ? peering.renewNotBeforeMs : Number.POSITIVE_INFINITY;
     return stuckAtMs(peering, latest);
   },
   stepAttempt: stepDaemonAttempt,
@@ -91,6 +90,16 @@ export const cunicuDialect: Dialect = {
 function readCredentials({ ufrag, pwd, needCreds }: Credentials): DaemonCredentials | undefined {
   const isLegal = /^[A-Za-z0-9+/]{4,256}$/.test(ufrag) && /^[A-Za-z0-9+/]{22,256}$/.test(pwd);
   return isLegal ? { ufrag, pwd, needCredentials: needCreds } : undefined;
+}
+
+/** It has sessions of ours, as no daemon has. */
+function speaksOurs({ attempts }: Pick<Peering, "attempts">): boolean {
+  return attempts.some(({ confirmed, daemon }) => confirmed && daemon === undefined);
+}
+
+/** We look for the peer, and it may be a daemon. */
+function mayCall(peering: Peering): boolean {
+  return isCalling(peering) && !speaksOurs(peering);
 }
 
 function latestOf({ attempts }: Pick<Peering, "attempts">): Attempt | undefined {
