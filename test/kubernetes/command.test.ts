@@ -1,5 +1,8 @@
+import { mkdtemp, readFile, rm, writeFile } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
 import { expect, onTestFinished, test } from "vitest";
-import { createScene, orEnd, runWice, startWice } from "../cli/wice-process.ts";
+import { command, createScene, orEnd, runWice, startProcess, startWice } from "../cli/wice-process.ts";
 import { testCluster } from "./kubernetes-test.ts";
 
 const cluster = testCluster();
@@ -24,6 +27,41 @@ test("wice connect and wice listen meet by --backend, past a relay that is not t
   expect({ code, stderr }).toMatchObject({ code: 0, stderr: expect.stringMatching(/connected/) });
   expect(await listening.ended).toEqual({ code: 0, signal: null });
   expect(listening.stdout).toBe("through the cluster\n");
+});
+
+test("the programs of the example Deployments find each other, again and again, and end when they are told", async (context) => {
+  const { admin, createMesh } = await cluster(context);
+  const namespace = await createMesh();
+  const folder = await mkdtemp(join(tmpdir(), "wice-example-"));
+  onTestFinished(() => rm(folder, { recursive: true }));
+  const wice = join(folder, "wice");
+  await writeFile(wice, `#!/bin/sh\nexec ${command.join(" ")} "$@"\n`, { mode: 0o700 });
+  for (const name of ["alice", "bob"]) {
+    const { stdout } = await runWice(["key", "generate", "--out", join(folder, `${name}.key`)]);
+    await writeFile(join(folder, `${name}.pub`), stdout);
+  }
+  const example = await readFile(new URL("../../packages/node/manifests/example-agents.yaml", import.meta.url), "utf8");
+  const scripts = [...example.matchAll(/- \|\n((?: {14}.*\n)+)/g)].map(([, script = ""]) => script);
+  expect(scripts).toHaveLength(2);
+  const [bob, alice] = await Promise.all(
+    scripts.map(async (script, i) => {
+      const name = ["bob", "alice"][i] ?? "";
+      const there = script
+        .replaceAll("/keys/", `${folder}/`)
+        .replaceAll("/tmp/key", join(folder, `${name}-copy`))
+        .replaceAll("sleep 10", "sleep 1")
+        .replaceAll("k8s:incluster", `k8s://${await admin.createAgent(namespace, name)}`);
+      return await startProcess("sh", ["-c", there], { env: { PATH: `${folder}:${process.env.PATH}` } });
+    }),
+  );
+  const pods = [bob, alice].filter((each) => each !== undefined);
+  onTestFinished(async () => void (await Promise.all(pods.map((each) => each[Symbol.asyncDispose]()))));
+  // What date prints, of two sessions.
+  await bob?.until("stdout", /:\d\d:[\s\S]*\n.*:\d\d:/, 40_000);
+  for (const each of pods) {
+    each.kill("SIGTERM");
+    await each.ended;
+  }
 });
 
 test("two contexts of one kubeconfig are two backends", async () => {
