@@ -1,34 +1,16 @@
 /** DESIGN 6, "In-band". */
 
 import { create } from "@bufbuild/protobuf";
-import { type AgentConnection, decodeEnvelope, decodeMessage, encodeEnvelope, encodeMessage, open } from "@wice/core";
+import { decodeEnvelope, decodeMessage, encodeEnvelope, encodeMessage, open } from "@wice/core";
 import { describe, expect, test } from "vitest";
 import { SessionDescription_CloseSchema } from "../../../src/gen/wice/v1/message_pb.ts";
-import { decodeControl, encodeControl } from "../../../src/session/control.ts";
+import { encodeControl } from "../../../src/session/control.ts";
 import { type ActorOptions, createStage, everybody, listenTo, makeKeys, text } from "../support/stage.ts";
-import { changeConnections } from "../support/unruly-agent.ts";
+import { tapped } from "../support/tapped.ts";
 
 const keys = makeKeys();
 const roles = ["controlling", "controlled"] as const;
 const other = { controlling: "controlled", controlled: "controlling" } as const;
-
-/** Keeps what an agent sends on its control channels, and the connections themselves. */
-function tapped() {
-  const envelopes: Uint8Array[] = [];
-  const connections: AgentConnection[] = [];
-  const agents = changeConnections((connection) => {
-    connections.push(connection);
-    const { control } = connection;
-    const send = control.send.bind(control);
-    control.send = (bytes) => {
-      const { envelope } = decodeControl(bytes) ?? { envelope: new Uint8Array() };
-      if (envelope.length > 0) envelopes.push(envelope);
-      send(bytes);
-    };
-    return {};
-  });
-  return { envelopes, connections, agents };
-}
 
 describe.each(roles)("we are the %s one", (role) => {
   const start = async (options: ActorOptions = {}) => {

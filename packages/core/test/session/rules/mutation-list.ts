@@ -1,4 +1,4 @@
-/** Every rule of DESIGN 6, switched off: what has to be changed in the sources for that, and by what. */
+/** Every rule of DESIGN 6, switched off, and every defect that was mended, put back: what to change in the sources, and by what. */
 
 export interface Mutation {
   /** The rule that does not hold any more. */
@@ -19,7 +19,7 @@ const one = (rule: string, file: string, text: string, by: string): Mutation => 
   changes: [{ file, text, by }],
 });
 
-export const mutations: readonly Mutation[] = [
+export const ruleMutations: readonly Mutation[] = [
   // State synchronisation
   one(
     "a message holds the whole description: all candidates",
@@ -367,8 +367,9 @@ export const mutations: readonly Mutation[] = [
     "return reconnecting(attempt === undefined ? undefined : signalingVerdict(attempt, now));",
     "return connected;",
   ),
+];
 
-  // What was mended
+export const defectMutations: readonly Mutation[] = [
   one(
     "offers that fail are retried with backoff",
     "attempt.ts",
