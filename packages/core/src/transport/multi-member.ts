@@ -2,7 +2,6 @@
 
 import type { Backoff } from "../async/backoff.ts";
 import type { Clock } from "../async/clock.ts";
-import { onAbort } from "../async/signal.ts";
 import type { Envelope } from "../envelope.ts";
 import { asWiceError, WiceError, type WiceErrorCode } from "../errors.ts";
 import type { EnvelopeTransport, TransportReceipt } from "./transport.ts";
@@ -22,7 +21,10 @@ export interface Member {
   readonly isDown: boolean;
   /** It is down, but may be tried again now. */
   readonly isDue: boolean;
-  publish(envelope: Envelope, signal: AbortSignal): Promise<TransportReceipt>;
+  /** Several members may share the scope of one publication. */
+  publish(envelope: Envelope, scope: AbortController): Promise<TransportReceipt>;
+  /** Ends publications that have waited too long for an answer. */
+  giveUp(): void;
   works(): void;
   fails(error: WiceError): void;
 }
@@ -37,7 +39,7 @@ export interface MemberDependencies {
 
 /** Publications that may wait for an answer: one that never answers must not keep everybody's envelopes. */
 const maxPending = 64;
-/** Longer than our own transports wait: whatever they are, one that works again is not kept waiting by calls of before. */
+/** Longer than our own transports wait. One that has no time limit and works again must not stay away for calls of before. */
 const patienceMs = 15_000;
 
 /** What a transport says of the envelope or of the moment, and not of itself. */
@@ -51,7 +53,7 @@ export function createMember(
   let state: MemberHealth["state"] = "unknown";
   let reason: WiceError | undefined;
   let dueAtMs = 0;
-  let pending = 0;
+  const pending = new Map<AbortController, number>();
 
   const works = (): void => {
     if (state === "up") return;
@@ -68,7 +70,7 @@ export function createMember(
     dueAtMs = clock.now() + delays.next();
     if (was !== "down") onDown(error);
   };
-  const isStuck = (): boolean => pending >= maxPending;
+  const isStuck = (): boolean => pending.size >= maxPending;
 
   return {
     name,
@@ -84,21 +86,15 @@ export function createMember(
     get isDue() {
       return !isStuck() && clock.now() >= dueAtMs;
     },
-    async publish(envelope, signal) {
+    async publish(envelope, scope) {
+      const { signal } = scope;
       if (isStuck())
-        throw new WiceError("unavailable", `${name} leaves ${pending} calls unanswered`, { retryable: true });
+        throw new WiceError("unavailable", `${name} leaves ${pending.size} calls unanswered`, { retryable: true });
       // Until this try ends, the next ones need not hang at the same place.
       if (state === "down") dueAtMs = Number.POSITIVE_INFINITY;
-      pending += 1;
-      const scope = new AbortController();
-      const forget = onAbort(signal, () => scope.abort(signal.reason));
-      const timer = clock.schedule(patienceMs, () => {
-        scope.abort(
-          new WiceError("unavailable", `${name} did not answer within ${patienceMs} ms`, { retryable: true }),
-        );
-      });
+      pending.set(scope, clock.now());
       try {
-        const receipt = await transport.publish(envelope, { signal: scope.signal });
+        const receipt = await transport.publish(envelope, { signal });
         works();
         return receipt;
       } catch (error) {
@@ -111,9 +107,15 @@ export function createMember(
         fails(known);
         throw known;
       } finally {
-        timer.cancel();
-        forget();
-        pending -= 1;
+        pending.delete(scope);
+      }
+    },
+    giveUp() {
+      for (const [scope, startedAtMs] of pending) {
+        if (clock.now() - startedAtMs < patienceMs) return;
+        const late = new WiceError("unavailable", `${name} does not answer`, { retryable: true });
+        fails(late);
+        scope.abort(late);
       }
     },
   };

@@ -160,6 +160,7 @@ function publishOnAll(
   envelope: Envelope,
   { signal }: CallOptions,
 ): Promise<TransportReceipt> {
+  for (const member of members) member.giveUp();
   const well = members.filter(({ isDown }) => !isDown);
   const awaited = well.length > 0 ? well : members;
   if (awaited.length === 0) return Promise.reject(nobody());
@@ -184,7 +185,7 @@ function publishOnAll(
     for (const member of members) {
       const must = awaited.includes(member);
       if (!must && !member.isDue) continue;
-      member.publish(envelope, scope.signal).then(
+      member.publish(envelope, scope).then(
         // Of several, none can tell how many there are behind the others.
         (receipt) => settle(() => resolve(members.length === 1 ? receipt : {})),
         (error: unknown) => {
