@@ -6,6 +6,14 @@ import { datagram } from "@wice/node/datagram";
 import { expect, onTestFinished, test } from "vitest";
 import { type ScriptedTurn, startScriptedTurn } from "./support/scripted-turn.ts";
 
+test("it is all that the peer hears of, where it is there to hide us", async () => {
+  const { pair } = await open();
+  await gathered(pair, 1);
+  expect(pair.one.candidates.map(({ candidate }) => candidate)).toEqual([
+    expect.objectContaining({ type: "relay", address: "192.0.2.1", related: undefined }),
+  ]);
+});
+
 test("it is given back when the connection is closed", async () => {
   const { pair, server } = await open();
   await gathered(pair, 1);

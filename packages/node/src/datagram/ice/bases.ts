@@ -2,7 +2,7 @@
 
 import { lookup } from "node:dns/promises";
 import { isIP } from "node:net";
-import type { Candidate, Clock, IceServer, ServerError } from "@wice/core";
+import type { Candidate, Clock, IceServer, ServerError, Timer } from "@wice/core";
 import { type Base, type BaseHandlers, candidatePriority, familyOf, foundationOf, openHostBase } from "./base.ts";
 import { type LocalAddress, localAddresses } from "./local-addresses.ts";
 import { parseServers, type StunServer, type TurnServer } from "./server-url.ts";
@@ -32,12 +32,26 @@ export interface BasesOptions extends BaseHandlers {
   readonly useAddress: ((address: LocalAddress) => boolean) | undefined;
   readonly ca: string | Buffer | undefined;
   servers(signal: AbortSignal): Promise<readonly IceServer[]>;
+  /** Whether somebody still has to come through. */
+  isLooking(): boolean;
   onBase(base: Base): void;
   /** It carries nothing any more. */
   onLost(base: Base): void;
   onServerError(error: ServerError): void;
 }
 
+/** From a socket of ours to a STUN server. */
+interface Way {
+  readonly look: object;
+  readonly base: Base;
+  readonly address: string;
+  readonly port: number;
+  readonly url: string;
+  onCandidate(candidate: Candidate): void;
+}
+
+/** Some NATs forget in 30 seconds what was answered once. */
+const keepOpenMs = 20_000;
 /** More give no better path. */
 const maxServers = 8;
 const highestPreference = 65_535;
@@ -54,6 +68,9 @@ export function createBases(options: BasesOptions): Bases {
   const allocating = new Map<string, Promise<Relay | undefined>>();
   const all = new Set<Base>();
   const reported = new Set<string>();
+  const keeping = new Set<Timer>();
+  /** The latest look for a path: what others have found is nobody's concern any more. */
+  let look = {};
 
   const add = (base: Base): void => {
     all.add(base);
@@ -100,22 +117,44 @@ export function createBases(options: BasesOptions): Bases {
   };
 
   const askStun = async ({ host, port, url }: StunServer, onCandidate: (candidate: Candidate) => void) => {
+    const mine = look;
     const addresses = await resolve(host);
     const asked = [...hosts.values()].flatMap((base) => {
       const address = addresses.find((each) => familyOf(each) === base.family);
       return address === undefined ? [] : [{ base, address }];
     });
     const answers = await Promise.all(
-      asked.map(async ({ base, address }) => {
-        const send = (packet: Buffer): void => base.send(packet, address, port);
-        const answer = await requests.ask({ method: method.binding, attributes: [] }, send);
-        const mapped = answer && readXorAddress(answer.attributes.get(attribute.xorMappedAddress), answer.id);
-        if (mapped !== undefined && !signal.aborted) tellReflexive(base, mapped, url, onCandidate);
-        return mapped !== undefined;
-      }),
+      asked.map(({ base, address }) => askReflexive({ look: mine, base, address, port, url, onCandidate })),
     );
     const text = addresses.length === 0 ? "the STUN server has no address" : "the STUN server does not answer";
     if (asked.length > 0 || addresses.length === 0) if (!answers.includes(true)) report({ url, code: 701, text });
+  };
+  /** Resolves with whether the server has answered. */
+  const askReflexive = async (way: Way): Promise<boolean> => {
+    const { base, address, port, url, onCandidate } = way;
+    const send = (packet: Buffer): void => base.send(packet, address, port);
+    const answer = await requests.ask({ method: method.binding, attributes: [] }, send);
+    const mapped = answer && readXorAddress(answer.attributes.get(attribute.xorMappedAddress), answer.id);
+    if (mapped === undefined || signal.aborted) return false;
+    tellReflexive(base, mapped, url, onCandidate);
+    keepOpen(way);
+    return true;
+  };
+  /** Until somebody comes through: a NAT forgets what nobody uses, and what we have said of it would be wrong. */
+  const keepOpen = (way: Way): void => {
+    if (way.look !== look) return;
+    const timer = clock.schedule(keepOpenMs, () => {
+      keeping.delete(timer);
+      if (!all.has(way.base)) return;
+      if (options.isLooking()) void askReflexive(way).then((isOpen) => isOpen || keepOpen(way));
+      else keepOpen(way);
+    });
+    keeping.add(timer);
+  };
+  const letGo = (): void => {
+    look = {};
+    for (const timer of keeping) timer.cancel();
+    keeping.clear();
   };
   const tellReflexive = (
     { candidate }: Base,
@@ -180,6 +219,7 @@ export function createBases(options: BasesOptions): Bases {
     async gather(tell) {
       // What stands in the way of this look for a path is said again, though it stood in the way of the last one.
       reported.clear();
+      letGo();
       const told = new Set<string>();
       const onCandidate = (candidate: Candidate): void => {
         const name = `${candidate.type} ${candidate.address} ${candidate.port}`;
@@ -201,6 +241,7 @@ export function createBases(options: BasesOptions): Bases {
     close() {
       closing.abort();
       requests.end();
+      letGo();
       for (const base of all) base.close();
       all.clear();
       hosts.clear();

@@ -35,7 +35,7 @@ export interface IceCounts {
 
 export interface IceAgentOptions
   extends Pick<CheckListOptions, "role" | "clock">,
-    Omit<BasesOptions, "onPacket" | "onBase" | "onLost"> {
+    Omit<BasesOptions, "onPacket" | "isLooking" | "onBase" | "onLost"> {
   onData(packet: Buffer): void;
 }
 
@@ -72,6 +72,7 @@ export function createIceAgent(options: IceAgentOptions): IceAgent {
   const bases = createBases({
     ...options,
     onPacket,
+    isLooking: () => [...lists.values()].some(({ path }) => path !== "connected"),
     onBase(base) {
       for (const list of lists.values()) list.addBase(base);
     },

@@ -150,7 +150,8 @@ export async function allocateRelay(server: TurnServer, options: TurnOptions): P
   keep(answer);
   const candidate: Candidate = {
     ...{ type: "relay", protocol: "udp", component: 1, address: relayed.address, port: relayed.port },
-    ...{ tcpType: undefined, related: readXorAddress(answer.attributes.get(attribute.xorMappedAddress), answer.id) },
+    // Where the server sees us is not for the peer: the relay may be there to hide it.
+    ...{ tcpType: undefined, related: undefined },
     foundation: foundationOf("relay", relayed.address, url),
     priority: candidatePriority("relay", localPreference),
   };

@@ -77,6 +77,7 @@ export async function startScriptedTurn(): Promise<ScriptedTurn> {
       attributes: [
         [attribute.lifetime, uint32(lifetimeS ?? 600)],
         [attribute.xorRelayedAddress, { address: "192.0.2.1", port: 40_000 + asked.length }],
+        [attribute.xorMappedAddress, { address: "127.0.0.1", port }],
       ],
     };
   };
