@@ -1,8 +1,18 @@
 /** `wice connect` and `wice listen`: a direct connection between two processes. */
 
-import { randomBytes } from "node:crypto";
+import { createHash, randomBytes } from "node:crypto";
+import { pipeline } from "node:stream/promises";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
-import { createScene, orEnd, runWice, type Scene, startRelay, startWice } from "./wice-process.ts";
+import {
+  command,
+  createScene,
+  orEnd,
+  runWice,
+  type Scene,
+  startProcess,
+  startRelay,
+  startWice,
+} from "./wice-process.ts";
 
 let scene: Scene;
 let relay: Awaited<ReturnType<typeof startRelay>>;
@@ -53,6 +63,31 @@ describe("a connection", () => {
     calling.stdin.end();
     expect((await calling.ended).code).toBe(0);
     expect((await listening.ended).code).toBe(0);
+  });
+
+  test("carries 100 MB unchanged, and a relay that is killed in the middle changes nothing", async () => {
+    const { alice, bob } = await peers("large");
+    await using own = await startRelay();
+    const listen = [...command, "listen", "--key", bob.file, "--relay", own.url];
+    await using listening = await startProcess("sh", ["-c", '"$@" | sha256sum', "sh", ...listen]);
+    await orEnd(listening, listening.until("stderr", /listening as/));
+    await using calling = await startWice(["connect", bob.publicKey, "--key", alice.file, "--relay", own.url]);
+    const hash = createHash("sha256");
+    const chunks = 1_000;
+    async function* input(): AsyncGenerator<Buffer> {
+      for (let i = 0; i < chunks; i++) {
+        // By then much of it has come out at the other end: pipes and buffers hold little.
+        if (i === chunks / 2) own.kill("SIGKILL");
+        const chunk = randomBytes(100_000);
+        hash.update(chunk);
+        yield chunk;
+      }
+    }
+    await pipeline(input, calling.stdin);
+    expect(await calling.ended).toEqual({ code: 0, signal: null });
+    expect((await own.ended).signal).toBe("SIGKILL");
+    await listening.ended;
+    expect(listening.stdout).toContain(hash.digest("hex"));
   });
 
   test("waits for a peer that comes later, and says what it waits for", async () => {
