@@ -154,6 +154,8 @@ export function createApi({ endpoint, requestTimeoutMs }: KubernetesSettings): A
 
   /** A kept connection may have been closed meanwhile, and a token replaced: neither is worth telling anybody. */
   const sendTwice = async (request: ApiRequest): Promise<IncomingMessage> => {
+    await cluster();
+    const used = opened;
     let incoming: IncomingMessage;
     try {
       incoming = await send(request);
@@ -168,7 +170,8 @@ export function createApi({ endpoint, requestTimeoutMs }: KubernetesSettings): A
       return incoming;
     }
     incoming.resume();
-    opened = undefined;
+    // Another call may have found that, too, and has read them anew.
+    if (opened === used) opened = undefined;
     return await send(request);
   };
 

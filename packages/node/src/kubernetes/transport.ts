@@ -34,7 +34,7 @@ export interface KubernetesDropped {
  * - `unsupported`: the cluster lacks the custom resource or the namespace, or the package is not installed;
  * - `permission-denied`: the Role lacks a verb, which the text names;
  * - `unauthenticated`: credentials are missing or over, also after they were read anew;
- * - `invalid-file`: there is no usable kubeconfig, or no pod around us;
+ * - `invalid-file`: there is no usable kubeconfig, no pod around us, or a plugin that gives no credentials;
  * - `unavailable`, retryable: the API server cannot be reached or is overloaded; not retryable: its certificate is
  *   refused, or the namespace is being deleted;
  * - `resource-exhausted`, retryable: a quota is full, or too many requests, with `retryAfterMs` where it says so;

@@ -1,4 +1,4 @@
-import { writeFile } from "node:fs/promises";
+import { readFile, writeFile } from "node:fs/promises";
 import { generatePrivateKey, type WiceError } from "@wice/core";
 import { expect, test } from "vitest";
 import { answerJson, kubeconfigFor, newEnvelope, refuse, type ScriptedRequest, scriptedApi } from "./scripted-api.ts";
@@ -110,6 +110,30 @@ test("a kubeconfig that was good, and is being written when credentials are over
   });
   await writeFile(api.kubeconfig, kubeconfigFor(`http://${host}`, "second"));
   await expect(transport.publish(newEnvelope(recipient))).resolves.toEqual({});
+});
+
+test("a credential plugin is asked once, however many calls find that its token is over", async () => {
+  let valid = "first";
+  const api = await scriptedApi({
+    create(request) {
+      if (request.authorization === `Bearer ${valid}`) answerJson(request, {}, 201);
+      else refuse(request, 401, { reason: "Unauthorized" });
+    },
+  });
+  const [token, runs] = [`${api.kubeconfig}.token`, `${api.kubeconfig}.runs`];
+  const config = JSON.parse(await readFile(api.kubeconfig, "utf8"));
+  const script = `echo run >> ${runs}; echo "{\\"status\\": {\\"token\\": \\"$(cat ${token})\\"}}"`;
+  config.users[0].user = {
+    exec: { apiVersion: "client.authentication.k8s.io/v1", command: "sh", args: ["-c", script] },
+  };
+  await writeFile(api.kubeconfig, JSON.stringify(config));
+  await writeFile(token, valid);
+  const transport = api.connect();
+  await transport.publish(newEnvelope(recipient));
+  valid = "second";
+  await writeFile(token, valid);
+  await Promise.all(Array.from({ length: 8 }, () => transport.publish(newEnvelope(recipient))));
+  expect(await readFile(runs, "utf8")).toBe("run\nrun\n");
 });
 
 test("no text of a refusal holds a token or a key", async () => {
