@@ -55,6 +55,29 @@ test("on a slow medium, a message that is under way is not sent again and again"
   expect(messages).toHaveLength(5 + count);
 });
 
+test("where publishing takes long, the first answers are waited for, too", async () => {
+  const clock = createVirtualClock();
+  const { bytes: random } = createSeededRandom(7);
+  const relay = createTestRelay();
+  const connect = () =>
+    relay.connect(({ publish }) => ({
+      async publish(envelope, options) {
+        await new Promise<void>((resolve) => clock.schedule(1_000, resolve));
+        return await publish(envelope, options);
+      },
+    }));
+  const [alice, bob] = [
+    { key: generatePrivateKey(), backend: createBackend(connect(), { clock, random }) },
+    { key: generatePrivateKey(), backend: createBackend(connect(), { clock, random }) },
+  ];
+  collect(await bob.backend.subscribe({ ours: bob.key, theirs: PublicKey.any }));
+  const pair = { ours: alice.key, theirs: bob.key.publicKey };
+  await clock.runUntil(alice.backend.publish(pair, { payload: bytes("hello") }, { until: "delivered" }));
+  await clock.advance(20_000);
+  // Who is there? I am. A message. I have it.
+  expect(relay.log).toHaveLength(4);
+});
+
 test("once the medium is fast again, a lost message is soon sent again", async () => {
   const { clock, relay, alice, send, carried, delay } = await meet(900);
   for (let i = 0; i < 5; i++) await carried(() => send(`slow ${i}`));

@@ -103,8 +103,11 @@ export function createOutbox({ clock, random, retry, send, deafness, nextSequenc
     attempts.triedAt = clock.now();
   };
   const end = (attempts: Attempts): void => {
+    const now = clock.now();
     attempts.sending = false;
-    attempts.dueAt = clock.now() + attempts.delays.next();
+    // The answer has the same way to come.
+    const least = Math.min(2 * (now - attempts.triedAt), retry.maxMs);
+    attempts.dueAt = now + Math.max(attempts.delays.next(), least);
   };
 
   const wakeAt = (at: number): void => {
