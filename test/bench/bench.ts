@@ -13,6 +13,7 @@ import { kubernetes } from "./kubernetes/api-server.ts";
 import { describeMachine, formatMachine } from "./machine.ts";
 import { several } from "./multi.ts";
 import { page } from "./page.ts";
+import { playground } from "./playground.ts";
 import { formatReport } from "./print.ts";
 import { relayCpu } from "./relay/cpu.ts";
 import { relayLatency } from "./relay/latency.ts";
@@ -28,6 +29,7 @@ const topics: readonly Topic[] = [
   sealing,
   bundles,
   page,
+  playground,
   connect,
   kubernetes,
   several,

@@ -1,16 +1,8 @@
 /** The playground in a browser, as `npm start` serves it and as `npm run build -w playground` makes it. */
 
-import { once } from "node:events";
-import { mkdtemp, readdir, readFile, rm } from "node:fs/promises";
-import { createServer } from "node:http";
-import type { AddressInfo } from "node:net";
-import { tmpdir } from "node:os";
-import { extname, join } from "node:path";
-import { gzipSync } from "node:zlib";
-import { build } from "vite";
 import { expect, onTestFinished } from "vitest";
-import viteConfig from "../../playground/vite.config.ts";
 import { createScene, runWice, startRelay } from "../cli/wice-process.ts";
+import { serveStaticPlayground } from "../kit/static-playground.ts";
 import {
   card,
   connected,
@@ -188,27 +180,10 @@ test("on a phone nothing is wider than the screen", async ({ playground, window 
 test("the static build is small, and works from a folder of any web server, with a relay elsewhere or with none", async ({
   window,
 }) => {
-  const folder = await mkdtemp(join(tmpdir(), "wice-playground-"));
-  onTestFinished(() => rm(folder, { recursive: true }));
-  await build({ ...viteConfig, configFile: false, build: { ...viteConfig.build, outDir: folder, emptyOutDir: false } });
-  const scripts = (await readdir(join(folder, "assets"))).filter((name) => name.endsWith(".js"));
-  const sizes = await Promise.all(
-    scripts.map(async (name) => gzipSync(await readFile(join(folder, "assets", name))).length),
-  );
-  expect(sizes.reduce((sum, bytes) => sum + bytes, 0)).toBeLessThan(maxScriptBytes);
-  const types: Record<string, string> = { ".js": "text/javascript", ".css": "text/css", ".svg": "image/svg+xml" };
-  const files = createServer(({ url = "/" }, response) => {
-    const path = new URL(url, "http://localhost").pathname.replace(/^\/folder\/$/, "/folder/index.html");
-    readFile(join(folder, path.replace("/folder/", ""))).then(
-      (bytes) => response.writeHead(200, { "content-type": types[extname(path)] ?? "text/html" }).end(bytes),
-      () => response.writeHead(404).end(),
-    );
-  });
-  onTestFinished(() => void files.close().closeAllConnections());
-  files.listen(0, "127.0.0.1");
-  await once(files, "listening");
-  const site = `http://localhost:${(files.address() as AddressInfo).port}/folder/`;
-
+  const playground = await serveStaticPlayground();
+  onTestFinished(() => playground[Symbol.asyncDispose]());
+  expect(playground.scriptBytes).toBeLessThan(maxScriptBytes);
+  const { url: site } = playground;
   const relay = await startRelay();
   onTestFinished(() => relay[Symbol.asyncDispose]());
   const page = await openPage(window, `${site}?relay=${relay.url}`);
