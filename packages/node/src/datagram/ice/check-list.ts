@@ -352,6 +352,8 @@ export function createCheckList(options: CheckListOptions): CheckList {
       } else if (!isWatching()) {
         pair.triggered ||= !pair.succeeded;
         if (!pair.succeeded) pair.nextAtMs = 0;
+        // Ours may have been answered before the peer knew us.
+        consider(nowMs);
       } else if (isNomination && nowMs - checkedAtMs >= paceMs) {
         // It is said again until we do.
         check(pair, nowMs);

@@ -51,7 +51,17 @@ describe("finding a path", () => {
     await net.clock.advance(3_000);
     expect(isConnected(net)).toBe(false);
     net.two.begin(net.one);
-    expect(await until(net, () => isConnected(net))).toBeLessThan(600);
+    expect(await until(net, () => isConnected(net))).toBeLessThan(150);
+  });
+
+  test.each(bothRoles)("begins at once when the %s side has heard of the other a moment before", async (...roles) => {
+    for (let headStartMs = 5; headStartMs <= 50; headStartMs += 5) {
+      const net = createSimulatedNet({ roles, delayMs: 2 });
+      net.one.begin(net.two);
+      await net.clock.advance(headStartMs);
+      net.two.begin(net.one);
+      expect(await until(net, () => isConnected(net)), `${headStartMs} ms`).toBeLessThan(100);
+    }
   });
 
   test.each(bothRoles)("needs the candidates of one side only, the %s one's", async (...roles) => {
