@@ -1,8 +1,9 @@
 /** DESIGN 6, "Roles". */
 
-import { rtc } from "@wice/core";
+import { rtc, WiceError } from "@wice/core";
 import { expect } from "vitest";
 import { type Actor, everybody } from "../../support/stage.ts";
+import { changeConnections } from "../../support/unruly-agent.ts";
 import { doings, type Scene, words } from "./scene.ts";
 
 const settles = ["answer", "accept"];
@@ -79,6 +80,30 @@ export const rolesScenes: readonly Scene[] = [
       await stage.clock.advance(15_000);
       expect(session.state).toBe("connected");
       expect(they.sessions.map(({ state }) => state)).toEqual(["connected"]);
+    },
+  },
+  {
+    name: "an offer is later than one of the peer's that could not be taken",
+    async play(stage, chance) {
+      const [ours, theirs] = chance.roles();
+      let refuses = false;
+      const agents = changeConnections((connection) => ({
+        async answer(offer: Parameters<typeof connection.answer>[0]) {
+          if (refuses) throw new WiceError("invalid-message", "not this one");
+          return connection.answer(offer);
+        },
+      }));
+      const [we, they] = [stage.start(ours, { agents }), stage.start(theirs, everybody)];
+      const session = await stage.clock.runUntil(we.call(they));
+      await stage.clock.advance(1_000);
+      refuses = true;
+      they.agent.connections[0]?.needNegotiation();
+      await stage.clock.advance(2_000);
+      const { length } = doings(we);
+      we.agent.connections[0]?.needNegotiation();
+      await stage.clock.advance(2_000);
+      expect(doings(we).slice(length).slice(0, 2)).toEqual(["offer", "accept"]);
+      expect(session.state).toBe("connected");
     },
   },
   {

@@ -1,5 +1,6 @@
 /** DESIGN 6, its beginning and "Timing": what is said, and when. */
 
+import { decodeMessage, type Envelope, open } from "@wice/core";
 import { expect } from "vitest";
 import { maxCandidates } from "../../../../src/session/description.ts";
 import { everybody } from "../../support/stage.ts";
@@ -42,10 +43,13 @@ export const timingScenes: readonly Scene[] = [
     async play(stage, chance) {
       const [ours, theirs] = chance.roles();
       const gatherMs = Array.from({ length: 2 * maxCandidates }, (_, i) => i);
-      const caller = stage.start(ours, { agent: { gatherMs } });
-      caller.call(stage.start(theirs)).catch(() => {});
+      const [caller, called] = [stage.start(ours, { agent: { gatherMs } }), stage.start(theirs)];
+      caller.call(called).catch(() => {});
       await stage.clock.advance(1_000);
-      expect(words(stage, caller).at(-1)?.candidates).toHaveLength(maxCandidates);
+      // As they are sent: who reads them takes no more either.
+      const last = stage.saidBy(caller).at(-1)?.envelope as Envelope;
+      const { session } = decodeMessage(await open(called.key, last));
+      expect(session?.candidates).toHaveLength(maxCandidates);
     },
   },
   {
@@ -109,6 +113,30 @@ export const timingScenes: readonly Scene[] = [
       await stage.clock.advance(8_000);
       expect(stage.wire.said).toHaveLength(length);
       expect(doings(called).filter((call) => call === "answer")).toHaveLength(1);
+    },
+  },
+  {
+    name: "what comes late says nothing new",
+    async play(stage, chance) {
+      const [ours, theirs] = chance.roles();
+      const agent = { gatherMs: [2, 60], canRestart: chance.yes() };
+      const [caller, called] = [stage.start(ours, { agent }), stage.start(theirs, { ...everybody, agent })];
+      let late: Envelope | undefined;
+      stage.wire.passes = ({ from, description, envelope }) => {
+        if (late !== undefined || !from.equals(caller.key.publicKey) || description.candidates.length < 2) return true;
+        late = envelope;
+        return false;
+      };
+      // No path: what is said, is said over the backend, and sooner or later there is a second offer.
+      stage.paths.setUp(false);
+      caller.call(called).catch(() => {});
+      await stage.clock.advance(18_000);
+      const { length } = words(stage, called);
+      expect(words(stage, called).at(-1)?.received?.epoch).toBeGreaterThan(1);
+      await stage.wire.replay(late as Envelope);
+      await stage.clock.advance(10_000);
+      for (const { received } of words(stage, called).slice(length)) expect(received?.epoch).toBeGreaterThan(1);
+      expect(words(stage, called).length).toBeGreaterThan(length);
     },
   },
 ];

@@ -119,7 +119,7 @@ export const whoseSessionScenes: readonly Scene[] = [
       }
       const answers = stage.paths.controlMessages - inBand + words(stage, we).length - length;
       expect(answers).toBeGreaterThan(0);
-      expect(stage.paths.controlMessages - inBand).toBeLessThan(60);
+      expect(stage.paths.controlMessages - inBand).toBeLessThan(20);
       expect([session.state, seen]).toEqual(["connected", []]);
       expect(doings(we).filter((call) => call === "answer" || call === "accept").length).toBe(1);
     },
