@@ -14,7 +14,7 @@ export const manifests: Command = defineCommand({
     namespace: { value: "NAME", help: "where agents signal (default); the namespace must exist" },
   },
   about: [
-    "Prints the custom resource that envelopes are, and a ServiceAccount wice-agent with\na Role that allows just what agents need: to create, list, watch and delete\nenvelopes in one namespace. The custom resource is the cluster's: installing it\ntakes an administrator; agents need only the Role.",
+    "Prints the custom resource that envelopes are, and a ServiceAccount wice-agent with\na Role that allows just what agents need: to create, list, watch and delete\nenvelopes in one namespace. The custom resource is the cluster's: installing it\ntakes an administrator, and deleting it takes it from every namespace. Agents need\nonly the Role.",
   ],
   examples: [
     "wice kubernetes manifests --namespace mesh | kubectl apply -f -",
