@@ -24,7 +24,10 @@ export interface BackendOptions {
   readonly maxEnvelopeBytes?: number | undefined;
   /** How long a key stays subscribed after its last use, in milliseconds. Default 10,000. */
   readonly lingerMs?: number | undefined;
-  /** Delays between tries to publish, to subscribe, and to get a receipt. Default 250 ms to 4,000 ms. */
+  /**
+   * Delays between tries to publish, to subscribe, and to get a receipt, of which the first grows with the time that
+   * receipts take. Default 250 ms to 4,000 ms.
+   */
   readonly retry?: BackoffOptions | undefined;
   /** Key agreements that unknown senders may cause. Default a burst of 64, then 32 a second. */
   readonly strangers?: { readonly burst: number; readonly perSecond: number } | undefined;
