@@ -31,6 +31,15 @@ const programs: readonly Program[] = [
   { command: "ip", debianPackage: "iproute2", neededFor: lab, isThere: () => isInstalledForRoot("ip") },
   { command: "nft", debianPackage: "nftables", neededFor: lab, isThere: () => isInstalledForRoot("nft") },
   { command: "turnserver", debianPackage: "coturn", neededFor: lab, isThere: () => isInstalledForRoot("turnserver") },
+  { command: "ping", debianPackage: "iputils-ping", neededFor: lab, isThere: () => isInstalledForRoot("ping") },
+  { command: "wg", debianPackage: "wireguard-tools", neededFor: lab, isThere: () => isInstalledForRoot("wg") },
+  {
+    command: "wireguard-go",
+    debianPackage: "wireguard-go",
+    neededFor: lab,
+    isThere: () => isInstalledForRoot("wireguard-go"),
+  },
+  { command: "iperf3", debianPackage: "iperf3", neededFor: lab, isThere: () => isInstalledForRoot("iperf3") },
   { command: "redis-server", debianPackage: "redis-server", neededFor: "the test of a transport of one's own" },
   { command: "chromium", debianPackage: "chromium", neededFor: "the tests in a browser", isThere: hasChromium },
 ];

@@ -32,6 +32,8 @@ export interface Machine {
   routeBy(...gateways: string[]): Promise<void>;
   /** Loads rules for nftables. */
   rules(text: string): Promise<void>;
+  /** Runs a program to its end; resolves with what it printed. */
+  run(program: string, args: readonly string[]): Promise<string>;
   /** Starts a program, which ends with the laboratory at the latest. */
   start(
     program: string,
@@ -94,6 +96,10 @@ export async function createLab(): Promise<Lab> {
           const child = run("ip", [...within, "nft", "-f", "-"]);
           child.child.stdin?.end(text);
           await child;
+        },
+        async run(program, args) {
+          const { stdout } = await run("ip", [...within, program, ...args]);
+          return stdout;
         },
         async start(program, args, options = {}) {
           const child = await spawnLines("ip", [...within, program, ...args], options);
