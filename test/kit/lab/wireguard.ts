@@ -1,11 +1,9 @@
 /** WireGuard in a machine of the laboratory: wireguard-go, since its kernel may have none. */
 
-import { execFile } from "node:child_process";
 import { randomBytes } from "node:crypto";
 import { access, mkdtemp, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { promisify } from "node:util";
 import type { Machine } from "./lab.ts";
 
 export interface TunnelOptions {
@@ -22,38 +20,53 @@ export interface TunnelOptions {
   };
 }
 
-const run = promisify(execFile);
+export interface WireguardInterface extends AsyncDisposable {
+  readonly name: string;
+}
 
-/** Resolves when the interface is up. */
-export async function startTunnel(machine: Machine, options: TunnelOptions): Promise<AsyncDisposable> {
-  const { address, port, privateKey, peer } = options;
+/** In place of `ip link add NAME type wireguard`. */
+export async function createInterface(machine: Machine): Promise<WireguardInterface> {
   // All namespaces share the folder in which it is configured.
   const name = `wice-${randomBytes(4).toString("hex")}`;
   const socket = `/var/run/wireguard/${name}.sock`;
-  const folder = await mkdtemp(join(tmpdir(), "wice-wireguard-"));
-  const key = join(folder, "key");
   const child = await machine.start("wireguard-go", ["--foreground", name], {
     env: { ...process.env, LOG_LEVEL: "error" },
   });
-  const tunnel = {
+  const made: WireguardInterface = {
+    name,
     async [Symbol.asyncDispose]() {
       await child.kill();
       await rm(socket, { force: true });
     },
   };
   try {
-    await writeFile(key, privateKey, { mode: 0o600 });
     await untilThere(socket, () => child.exit === undefined);
+    return made;
+  } catch (error) {
+    await made[Symbol.asyncDispose]();
+    throw error;
+  }
+}
+
+/** Resolves when the interface is up. */
+export async function startTunnel(machine: Machine, options: TunnelOptions): Promise<AsyncDisposable> {
+  const { address, port, privateKey, peer } = options;
+  const folder = await mkdtemp(join(tmpdir(), "wice-wireguard-"));
+  const key = join(folder, "key");
+  const made = await createInterface(machine);
+  const { name } = made;
+  try {
+    await writeFile(key, privateKey, { mode: 0o600 });
     const endpoint = peer.endpoint === undefined ? [] : ["endpoint", peer.endpoint];
-    await run("wg", [
+    await machine.run("wg", [
       ...["set", name, "private-key", key, "listen-port", String(port)],
       ...["peer", peer.publicKey, "allowed-ips", `${peer.address}/32`, ...endpoint],
     ]);
     await machine.ip(`address add ${address}/24 dev ${name}`);
     await machine.ip(`link set ${name} up`);
-    return tunnel;
+    return made;
   } catch (error) {
-    await tunnel[Symbol.asyncDispose]();
+    await made[Symbol.asyncDispose]();
     throw error;
   } finally {
     await rm(folder, { recursive: true });
