@@ -8,7 +8,8 @@ import type { Page } from "playwright-core";
 import { expect, onTestFinished } from "vitest";
 import { card, connected, hangUp, openPage, press, publicKey, test, write } from "./playground-scene.ts";
 
-const stormRuns = 5;
+/** How often: 50 show more, and take some minutes. */
+const stormRuns = Number(process.env.WICE_STORMS ?? 5);
 
 /** Chooses a file, as its user does. */
 async function choose(page: Page, from: string, name: string, buffer: Buffer): Promise<void> {
@@ -99,6 +100,28 @@ test("a video call shows frames on both sides, and ends where it is hung up", as
   await seesFrames(page, "alice");
 });
 
+test("without a camera a call has a picture that the page draws; who may not use it is told so", async ({
+  playground,
+  window,
+}) => {
+  await window.addInitScript(`
+    let refusal = "NotFoundError";
+    navigator.mediaDevices.getUserMedia = async () => { throw new DOMException("no", refusal); };
+    addEventListener("deny", () => { refusal = "NotAllowedError"; });
+  `);
+  const page = await openPage(window, playground.url);
+  await connected(page);
+  const call = card(page, "alice").getByRole("button", { name: "Call with video" });
+  await call.click();
+  await seesFrames(page, "bob");
+  await card(page, "alice").getByRole("button", { name: "Hang up" }).click();
+  await page.evaluate(`dispatchEvent(new Event("deny"))`);
+  await call.click();
+  await page
+    .getByText("The browser does not let this page use the camera. Allow it for this page, and call again.")
+    .waitFor();
+});
+
 test("it measures how fast data flows, and ICE restarts meanwhile", async ({ playground, window }) => {
   const page = await openPage(window, playground.url);
   await connected(page);
@@ -125,17 +148,23 @@ test("a session that is closed can be had again, and the verdict says how it is"
 });
 
 test("in a storm of half the envelopes lost, doubled and overtaken, a session is had each time", {
-  timeout: 180_000,
+  timeout: 60_000 * stormRuns,
 }, async ({ playground, window }) => {
   const page = await openPage(window, playground.url);
   await hangUp(page);
   await press(page, "Storm");
+  const envelopes = async (): Promise<number> =>
+    Number.parseInt((await page.getByText(/^\d+ envelopes so far$/).textContent()) ?? "", 10);
+  const used: number[] = [];
   for (let run = 0; run < stormRuns; run++) {
+    const before = await envelopes();
     await press(page, "Connect");
     // Seldom it is so bad that it takes 20 seconds.
     await connected(page, 60_000);
+    used.push((await envelopes()) - before);
     await hangUp(page);
   }
+  console.log(`a storm, ${stormRuns} of ${stormRuns} runs connected; envelopes until then: ${used.join(" ")}`);
   await page
     .getByText(/^lost in the weather/)
     .first()
