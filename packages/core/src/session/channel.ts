@@ -158,6 +158,8 @@ export function createFlow({ label, reliable, clock, report, close, onFailure, o
       given.handlers = { onOpen: outbox.pump, onMessage, onLow: outbox.pump, onClose: onGone };
       for (const message of early) onMessage(message);
       if (!ended) outbox.attach(given);
+      // It was opened and closed before anybody listened.
+      if (given.state === "closed") onGone();
     },
     progress: inbox.progress,
     resume: outbox.resume,
