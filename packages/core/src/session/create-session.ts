@@ -42,7 +42,9 @@ export interface SessionDependencies {
   timeline(): readonly TimelineEntry[];
   /** While it is not over. */
   explain(): Verdict;
-  /** The application wants it to end. */
+  /** The application wants it to end, once what was sent has arrived. */
+  onClosing(): void;
+  /** That has arrived, or takes too long. */
   close(reason: string): Promise<void>;
   restart(): void;
 }
@@ -141,6 +143,7 @@ export function createSession(
     if (ended === undefined && isHurried) patience.atMost(drainMs ?? timing.drainMs);
     closing ??= (async () => {
       if (ended !== undefined) return;
+      dependencies.onClosing();
       await drain([main, ...channels.values()], patience);
       await dependencies.close(reason);
     })();

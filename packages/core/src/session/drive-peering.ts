@@ -225,6 +225,7 @@ export function drivePeering(dependencies: PeeringDependencies): PeeringDriver {
         const held = peering.sessions.find((each) => each.number === number);
         return held === undefined ? rest : explainSession(held, circumstances());
       },
+      onClosing: () => dispatch({ type: "closing", session: number }),
       async close(reason) {
         dispatch({ type: "close", session: number, reason });
         await partings.over();

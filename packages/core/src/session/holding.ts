@@ -73,7 +73,9 @@ function land(scene: Scene, attempt: Attempt): void {
       session,
       presence: presenceOf(scene, session, attempt),
       isTwin: attemptOf(draft, session)?.instance === attempt.instance,
-    }));
+    }))
+    // Who comes anew has nothing to do with what is being closed.
+    .filter(({ session, presence }) => !session.closing || presence !== "gone");
   const unknown = others.filter(({ presence }) => presence === "unknown");
   for (const { session } of unknown) ask(scene, session);
   if (unknown.length > 0) return;
@@ -98,6 +100,7 @@ function establish(scene: Scene, attempt: Attempt, agent: AgentName): void {
     agent,
     daemon: attempt.daemon !== undefined,
     incoming: !draft.wanted,
+    closing: false,
     connected: true,
     lostAtMs: undefined,
     aliveAtMs: input.nowMs,
@@ -171,6 +174,7 @@ export function takeAnswer({ draft, input, ...scene }: Scene, attempt: string): 
 /** The peer does not have a session any more, though its application did not end it. False when it is over then. */
 export function loseTo(scene: Scene, session: Held, attempt: Attempt): boolean {
   const { draft } = scene;
+  if (session.closing) return false;
   const twin = draft.attempts.find(
     (each) => each.id !== attempt.id && each.instance === attempt.instance && isConnected(each) && !isHeld(draft, each),
   );

@@ -64,6 +64,8 @@ export interface Held {
   readonly daemon: boolean;
   /** The peer began it, and the application has not asked for it. */
   readonly incoming: boolean;
+  /** The application has closed it, and it waits for what was sent to arrive. No other instance gets anything of that. */
+  readonly closing: boolean;
   readonly connected: boolean;
   readonly lostAtMs: number | undefined;
   /** When its path last answered, and when the peer's instance was last asked in vain, over the path and the backend. */
@@ -90,6 +92,8 @@ export type PeeringEvent =
   | { readonly type: "attempt"; readonly attempt: string; readonly event: AttemptEvent }
   /** The path of an attempt has answered a probe. */
   | { readonly type: "answered"; readonly attempt: string }
+  /** The application closes a session, which goes on until what was sent has arrived. */
+  | { readonly type: "closing"; readonly session: number }
   /** The application is done with a session. */
   | { readonly type: "close"; readonly session: number; readonly reason: string }
   | { readonly type: "close-all"; readonly reason: string }
@@ -215,7 +219,7 @@ export function update({ draft }: Scene, session: Held): void {
 
 /** We look for an instance of the peer: the application waits for a session, or one that it wanted is lost. */
 export function isCalling({ wanted, sessions }: Pick<Peering, "wanted" | "sessions">): boolean {
-  return wanted || sessions.some(({ connected, incoming }) => !connected && !incoming);
+  return wanted || sessions.some(({ connected, incoming, closing }) => !connected && !incoming && !closing);
 }
 
 export const gone: Close = { cause: "gone", reason: "" };

@@ -75,6 +75,11 @@ function take(scene: Scene, event: PeeringEvent): void {
     case "answered":
       takeAnswer(scene, event.attempt);
       return;
+    case "closing": {
+      const session = draft.sessions.find(({ number }) => number === event.session);
+      if (session !== undefined) update(scene, { ...session, closing: true });
+      return;
+    }
     case "close": {
       const session = draft.sessions.find(({ number }) => number === event.session);
       const { reason } = event;

@@ -64,6 +64,7 @@ export function createSessionPair(clock: Clock, options: FakeAgentOptions = {}):
     side.owned = createSession(live, "ab".repeat(16), {
       ...{ remote: key, role: roles[index], agent: "rtc", clock, timeline: createTimeline().entries },
       explain: () => connected,
+      onClosing() {},
       async close(reason) {
         side.closes.push(reason);
         side.end({ cause: "closed", reason });
