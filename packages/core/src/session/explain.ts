@@ -73,19 +73,19 @@ export function explainSession(session: Held, now: Circumstances): Verdict {
 export function explainAttempt(attempt: Attempt, now: Circumstances): Verdict {
   if (isConnected(attempt)) return connected;
   const { failure, refusal, sent } = now.encounters(attempt.id) ?? nothing;
-  const isHeard = attempt.instance !== undefined;
   if (failure !== undefined) return noAgent(failure);
   if (attempt.noCommonAgent) return noCommonAgent;
   // Who has answered, and gets on, needs no signaling at the moment.
   const isUnderWay = attempt.confirmed && attempt.trouble === undefined;
   const signaling = isUnderWay ? undefined : signalingVerdict(attempt, now);
   if (signaling !== undefined) return signaling;
-  if (!isHeard)
+  if (!isHeard(attempt))
     return sent === undefined ? connecting("the relay is being reached, and the first message prepared") : notHeard;
   const path = explainPath(attempt, now);
   if (path !== undefined) return path;
   if (refusal !== undefined) return agentFailed(refusal);
-  if (now.earlier?.instance === attempt.instance) return now.earlier.verdict;
+  const { earlier } = now;
+  if (earlier !== undefined && earlier.instance === attempt.instance) return earlier.verdict;
   return connecting("the peer was heard, and addresses are being tried");
 }
 
@@ -115,7 +115,12 @@ function best(attempts: readonly Attempt[]): Attempt | undefined {
 }
 
 function rank(attempt: Attempt): number {
-  return isConnected(attempt) ? 3 : attempt.confirmed ? 2 : attempt.instance !== undefined ? 1 : 0;
+  return isConnected(attempt) ? 3 : attempt.confirmed ? 2 : isHeard(attempt) ? 1 : 0;
+}
+
+/** A daemon is called by name, whether it has ever said a word or not. */
+function isHeard({ instance, daemon }: Attempt): boolean {
+  return daemon?.heard ?? instance !== undefined;
 }
 
 /** As STUN and TURN define them (RFC 8489, section 14.8; RFC 8656, section 19). */

@@ -56,8 +56,9 @@ interface Running extends Mutable<Encounters> {
   /** The number of its connection, and the connection unless it could not be made. */
   number: number;
   live: LiveConnection | undefined;
-  /** The message that is under way. */
+  /** Ends what is being published when there is news, and how much that is. */
   publishing: AbortController | undefined;
+  underWay: number;
 }
 
 type Mutable<T> = { -readonly [K in keyof T]: T[K] };
@@ -195,6 +196,7 @@ export function createAttemptRunner(dependencies: AttemptRunnerDependencies): At
     stopPublishing(run);
     run.publishing = new AbortController();
     const { signal } = run.publishing;
+    run.underWay += 1;
     try {
       await dependencies.listening();
       signal.throwIfAborted();
@@ -206,7 +208,7 @@ export function createAttemptRunner(dependencies: AttemptRunnerDependencies): At
     } catch (error) {
       if (!signal.aborted) fail(run, asWiceError(error, "the backend"));
     } finally {
-      if (!signal.aborted) run.publishing = undefined;
+      run.underWay -= 1;
     }
   };
   /** What is said again by the next batch with credentials, so that one makes room for the other. */
@@ -225,6 +227,7 @@ export function createAttemptRunner(dependencies: AttemptRunnerDependencies): At
       const { ufrag, pwd, needCredentials: needCreds } = credentials;
       messages.unshift({ credentials: create(CredentialsSchema, { ufrag, pwd, needCreds }) });
     }
+    run.underWay += 1;
     try {
       await dependencies.listening();
       for (const message of messages) {
@@ -239,6 +242,8 @@ export function createAttemptRunner(dependencies: AttemptRunnerDependencies): At
       );
     } catch (error) {
       if (!signal.aborted) fail(run, asWiceError(error, "the backend"));
+    } finally {
+      run.underWay -= 1;
     }
   };
   const fail = (run: Running, error: WiceError): void => {
@@ -259,7 +264,7 @@ export function createAttemptRunner(dependencies: AttemptRunnerDependencies): At
     live: (attempt) => running.get(attempt)?.live,
     encounters: (attempt) => running.get(attempt),
     onRetrying(error) {
-      for (const run of running.values()) if (run.publishing !== undefined) fail(run, error);
+      for (const run of running.values()) if (run.underWay > 0) fail(run, error);
     },
     forget(attempt) {
       const run = running.get(attempt);
@@ -307,6 +312,7 @@ const fresh: Running = {
   number: 0,
   live: undefined,
   publishing: undefined,
+  underWay: 0,
   sent: undefined,
   sendError: undefined,
   failure: undefined,
