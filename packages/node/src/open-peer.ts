@@ -11,6 +11,7 @@ import {
   type PrivateKey,
   type RtcOptions,
 } from "@wice/core";
+import { disposable } from "@wice/core/transport";
 import { grpcSchemes } from "./grpc/endpoint.ts";
 import { type OpenBackendOptions, openBackend } from "./open-backend.ts";
 import { relayIceServers } from "./relay-ice-servers.ts";
@@ -28,7 +29,8 @@ export interface OpenPeerOptions<SomeAgent extends Agent = Agent<PeerConnectionL
   readonly agents?: readonly SomeAgent[] | undefined;
 }
 
-export interface OpenPeer<Native = PeerConnectionLike> {
+/** Where the runtime has `Symbol.asyncDispose`, `await using` closes it. */
+export interface OpenPeer<Native = PeerConnectionLike> extends AsyncDisposable {
   readonly privateKey: PrivateKey;
   readonly backend: Backend;
   readonly peer: Peer<Native>;
@@ -59,13 +61,13 @@ export async function openPeer<SomeAgent extends Agent = Agent<PeerConnectionLik
     const peer = createPeer({
       ...{ privateKey, backend, agents, accept, reconnectMs, reconnectIncomingMs, maxPeers },
     }) as Peer<NativeOf<SomeAgent>>;
-    return {
+    return disposable({
       ...{ privateKey, backend, peer },
       async close() {
         await peer.close();
         await backend.close();
       },
-    };
+    });
   } catch (error) {
     await backend.close();
     throw error;

@@ -65,3 +65,15 @@ test("leaves no backend behind when the peer cannot be opened", async () => {
   expect(isWiceError(error, "invalid-argument")).toBe(true);
   expect(relay.counters().subscriptions).toBe(0);
 });
+
+test("is closed, and its backend with it, when a block that uses it ends", async () => {
+  let left: Awaited<ReturnType<typeof openPeer>> | undefined;
+  {
+    await using opened = await openPeer({ relay: "inprocess:block" });
+    left = opened;
+  }
+  const pair = { ours: left.privateKey, theirs: generatePrivateKey().publicKey };
+  const closed = expect.objectContaining({ name: "WiceError", code: "closed" });
+  await expect(left.peer.connect(pair.theirs)).rejects.toEqual(closed);
+  await expect(left.backend.publish(pair, {})).rejects.toEqual(closed);
+});

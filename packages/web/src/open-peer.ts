@@ -1,6 +1,7 @@
 /** A page's first line when it wants sessions: its own key, a backend, and a peer on both. */
 
 import { type Agent, createPeer, type Peer, type PeerOptions, type RtcOptions, rtc, WiceError } from "@wice/core";
+import { disposable } from "@wice/core/transport";
 import { type OpenBackend, type OpenBackendOptions, openBackend } from "./open-backend.ts";
 import { relayIceServers } from "./relay-ice-servers.ts";
 import { watchNetwork } from "./watch-network.ts";
@@ -17,7 +18,8 @@ export interface OpenPeerOptions
   readonly agents?: readonly Agent<RTCPeerConnection>[] | undefined;
 }
 
-export interface OpenPeer extends OpenBackend {
+/** Where the runtime has `Symbol.asyncDispose`, `await using` closes it. */
+export interface OpenPeer extends OpenBackend, AsyncDisposable {
   readonly peer: Peer<RTCPeerConnection>;
   /** Ends all sessions in order, and closes the backend. Idempotent. */
   close(): Promise<void>;
@@ -49,13 +51,13 @@ export async function openPeer(options: OpenPeerOptions): Promise<OpenPeer> {
       ...{ privateKey, backend, accept, reconnectMs, reconnectIncomingMs, maxPeers, watchNetwork },
       agents: options.agents ?? [rtc<RTCPeerConnection>({ iceServers: options.iceServers ?? named() })],
     });
-    return {
+    return disposable({
       ...{ ...opened, peer },
       async close() {
         await peer.close();
         await backend.close();
       },
-    };
+    });
   } catch (error) {
     await backend.close();
     throw error;

@@ -155,3 +155,15 @@ describe("openPeer", () => {
     expect(await rejectionOf(refused)).toBe(reason);
   });
 });
+
+test("is closed, and its backend with it, when a block that uses it ends", async () => {
+  const privateKey = generatePrivateKey();
+  const pair = { ours: privateKey, theirs: generatePrivateKey().publicKey };
+  let left: OpenPeer | undefined;
+  {
+    await using used = await openPeer({ relay: `broadcast:${randomUUID()}`, privateKey, agents: [rtc()] });
+    left = used;
+  }
+  expect(await rejectionOf(left.peer.connect(pair.theirs))).toEqual(wiceError("closed"));
+  expect(await rejectionOf(left.backend.publish(pair, {}))).toEqual(wiceError("closed"));
+});

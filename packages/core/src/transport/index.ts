@@ -2,6 +2,7 @@
 
 export { createIceServers, type LiveIceServers } from "../agent/ice-servers.ts";
 export { registrySource } from "../agent/relay-registry.ts";
+export { disposable } from "../async/disposable.ts";
 export { createQueue, type Queue } from "../async/queue.ts";
 export { abortable, onAbort } from "../async/signal.ts";
 export { checkBox, fromWireEnvelope } from "../envelope.ts";

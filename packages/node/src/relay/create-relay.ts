@@ -4,6 +4,7 @@ import { readFile } from "node:fs/promises";
 import { type AddressInfo, createServer, isIPv6, type Server, type Socket } from "node:net";
 import { createServer as createSecureServer, type TLSSocket } from "node:tls";
 import { WiceError } from "@wice/core";
+import { disposable } from "@wice/core/transport";
 import { type Connection, createConnections } from "./connections.ts";
 import { createCore } from "./core.ts";
 import { createCors } from "./cors.ts";
@@ -188,10 +189,7 @@ export async function createRelay(options: RelayOptions = {}): Promise<Relay> {
     counters: () => snapshot(counters),
     close,
   };
-  return Object.assign(
-    relay,
-    Symbol.asyncDispose === undefined ? {} : { [Symbol.asyncDispose]: () => close() },
-  ) as Relay;
+  return disposable<typeof relay>(relay);
 }
 
 /** What a socket and the layer of TLS upon it have in common. */
