@@ -72,7 +72,7 @@ export function explainSession(session: Held, now: Circumstances): Verdict {
 
 export function explainAttempt(attempt: Attempt, now: Circumstances): Verdict {
   if (isConnected(attempt)) return connected;
-  const { failure, refusal, sent } = now.encounters(attempt.id) ?? nothing;
+  const { failure, refusal, sent }: Partial<Encounters> = now.encounters(attempt.id) ?? {};
   if (failure !== undefined) return noAgent(failure);
   if (attempt.noCommonAgent) return noCommonAgent;
   // Who has answered, and gets on, needs no signaling at the moment.
@@ -91,7 +91,7 @@ export function explainAttempt(attempt: Attempt, now: Circumstances): Verdict {
 
 /** Why no path was found, if none was. */
 export function explainPath({ id, trouble }: Attempt, { encounters, hasTurn }: Circumstances): Verdict | undefined {
-  const { turnError, turnErrorBefore } = encounters(id) ?? nothing;
+  const { turnError, turnErrorBefore }: Partial<Encounters> = encounters(id) ?? {};
   const error = turnError ?? turnErrorBefore;
   if (trouble === "forged") return forged;
   if (error !== undefined && isRefusal(error)) return turnRefused(error);
@@ -100,7 +100,7 @@ export function explainPath({ id, trouble }: Attempt, { encounters, hasTurn }: C
 
 /** What is in the way of messages. */
 function signalingVerdict({ id }: Attempt, { encounters, deaf }: Circumstances): Verdict | undefined {
-  const { sendError, sent } = encounters(id) ?? nothing;
+  const { sendError, sent }: Partial<Encounters> = encounters(id) ?? {};
   const error = sendError ?? deaf;
   if (error !== undefined) return relayUnreachable(error);
   return sent?.subscribers === 0 ? nobodySubscribed : undefined;
@@ -127,12 +127,3 @@ function isHeard({ instance, daemon }: Attempt): boolean {
 export function isRefusal({ code }: ServerError): boolean {
   return code === 401 || code === 403 || code === 438;
 }
-
-const nothing: Encounters = {
-  sent: undefined,
-  sendError: undefined,
-  failure: undefined,
-  refusal: undefined,
-  turnError: undefined,
-  turnErrorBefore: undefined,
-};

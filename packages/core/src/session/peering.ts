@@ -12,6 +12,7 @@ import {
   attemptOf,
   begin,
   endAttempt,
+  type Held,
   isCalling,
   isHeld,
   otherInstance,
@@ -58,6 +59,7 @@ export function stepPeering(
 
 function take(scene: Scene, event: PeeringEvent): void {
   const { draft, input } = scene;
+  const session = "session" in event ? draft.sessions.find(({ number }) => number === event.session) : undefined;
   switch (event.type) {
     case "want":
       if (event.wanted) want(scene);
@@ -75,29 +77,22 @@ function take(scene: Scene, event: PeeringEvent): void {
     case "answered":
       takeAnswer(scene, event.attempt);
       return;
-    case "closing": {
-      const session = draft.sessions.find(({ number }) => number === event.session);
+    case "closing":
       if (session !== undefined) update(scene, { ...session, closing: true });
       return;
-    }
-    case "close": {
-      const session = draft.sessions.find(({ number }) => number === event.session);
-      const { reason } = event;
-      if (session !== undefined) endHeld(scene, session, "closed", reason, { cause: "done", reason });
+    case "close":
+      if (session !== undefined) endInOrder(scene, session, event.reason);
       return;
-    }
     case "close-all": {
       const { reason } = event;
       draft.wanted = false;
-      for (const session of draft.sessions) endHeld(scene, session, "closed", reason, { cause: "done", reason });
+      for (const each of draft.sessions) endInOrder(scene, each, reason);
       for (const { id } of draft.attempts) endAttempt(scene, id, "closed", { cause: "done", reason });
       return;
     }
-    case "restart": {
-      const session = draft.sessions.find(({ number }) => number === event.session);
+    case "restart":
       if (session !== undefined) run(scene, session.attempt, { type: "restart" });
       return;
-    }
     case "network-changed":
       for (const { id, connection } of draft.attempts)
         if (connection?.proven === true) run(scene, id, { type: "restart" });
@@ -109,6 +104,10 @@ function take(scene: Scene, event: PeeringEvent): void {
       }
       expireSessions(scene);
   }
+}
+
+function endInOrder(scene: Scene, session: Held, reason: string): void {
+  endHeld(scene, session, "closed", reason, { cause: "done", reason });
 }
 
 function deadlineOf(attempt: Attempt, { dialect }: PeeringContext): number {

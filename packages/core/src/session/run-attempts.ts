@@ -6,7 +6,7 @@ import { writeCandidate } from "../agent/candidate.ts";
 import type { Clock } from "../async/clock.ts";
 import type { Backend, Instance } from "../backend/backend.ts";
 import { asWiceError, isWiceError, WiceError } from "../errors.ts";
-import { CredentialsSchema } from "../gen/cunicu/epdisc/epdisc_pb.ts";
+import { type Credentials, CredentialsSchema } from "../gen/cunicu/epdisc/epdisc_pb.ts";
 import type { MessageInit } from "../message.ts";
 import type { KeyPair } from "../private-key.ts";
 import type { Role } from "../role.ts";
@@ -69,6 +69,10 @@ const farewellMs = 5_000;
 export function createAttemptRunner(dependencies: AttemptRunnerDependencies): AttemptRunner {
   const { pair, role, backend, agents, clock, seal, partings, note, tell } = dependencies;
   const running = new Map<string, Running>();
+  /** The attempt that asks any instance of the peer. */
+  let asking: string | undefined;
+  /** What a daemon would have to know, to go along with that. */
+  let greeting: { readonly id: string; readonly credentials: Credentials; carried: boolean } | undefined;
 
   const open = (id: string, run: Running, number: number, name: Agent["name"], bare: boolean): void => {
     const agent = agents.find((each) => each.name === name);
@@ -176,7 +180,11 @@ export function createAttemptRunner(dependencies: AttemptRunnerDependencies): At
     note("connection", `number ${run.number} looks for another path`);
   };
   const send = (attempt: Attempt, run: Running, description: Description, again: boolean): void => {
-    const message = { session: writeDescription(description) };
+    const message: MessageInit = { session: writeDescription(description) };
+    if (attempt.id === asking && greeting !== undefined) {
+      message.credentials = greeting.credentials;
+      greeting.carried = true;
+    }
     const sealed = run.live === undefined ? undefined : seal.seal(message);
     const isInBand = sealed !== undefined && run.live?.send(sealed) === true;
     if (description.close !== undefined) {
@@ -191,7 +199,7 @@ export function createAttemptRunner(dependencies: AttemptRunnerDependencies): At
     { instance }: Attempt,
     run: Running,
     description: Description,
-    message: Parameters<Backend["publish"]>[1],
+    message: MessageInit,
   ): Promise<void> => {
     stopPublishing(run);
     run.publishing = new AbortController();
@@ -213,9 +221,18 @@ export function createAttemptRunner(dependencies: AttemptRunnerDependencies): At
   };
   /** What is said again by the next batch with credentials, so that one makes room for the other. */
   const speak = async (
+    id: string,
     run: Running,
-    { credentials, candidates }: Extract<AttemptEffect, { type: "speak" }>,
+    { credentials: said, candidates }: Extract<AttemptEffect, { type: "speak" }>,
   ): Promise<void> => {
+    const credentials =
+      said && create(CredentialsSchema, { ufrag: said.ufrag, pwd: said.pwd, needCreds: said.needCredentials });
+    // Who has not been heard may speak our language: what asks for that takes this along, unless it has nothing to say.
+    const waits = greeting?.id !== id || greeting.carried;
+    if (credentials?.needCreds === true && asking !== undefined && waits) {
+      greeting = { id, credentials, carried: false };
+      return;
+    }
     if (credentials !== undefined) {
       stopPublishing(run);
       run.publishing = undefined;
@@ -223,10 +240,7 @@ export function createAttemptRunner(dependencies: AttemptRunnerDependencies): At
     run.publishing ??= new AbortController();
     const { signal } = run.publishing;
     const messages: MessageInit[] = candidates.map((candidate) => ({ candidate: writeCandidate(candidate) }));
-    if (credentials !== undefined) {
-      const { ufrag, pwd, needCredentials: needCreds } = credentials;
-      messages.unshift({ credentials: create(CredentialsSchema, { ufrag, pwd, needCreds }) });
-    }
+    if (credentials !== undefined) messages.unshift({ credentials });
     run.underWay += 1;
     try {
       await dependencies.listening();
@@ -270,9 +284,13 @@ export function createAttemptRunner(dependencies: AttemptRunnerDependencies): At
       const run = running.get(attempt);
       if (run !== undefined) stopPublishing(run);
       running.delete(attempt);
+      if (asking === attempt) asking = undefined;
+      if (greeting?.id === attempt) greeting = undefined;
     },
     run(attempt, effect) {
       const { id } = attempt;
+      if (attempt.instance === undefined) asking = id;
+      else if (asking === id) asking = undefined;
       const run = running.get(id) ?? { ...fresh };
       running.set(id, run);
       switch (effect.type) {
@@ -280,7 +298,7 @@ export function createAttemptRunner(dependencies: AttemptRunnerDependencies): At
           send(attempt, run, effect.description, effect.again);
           return;
         case "speak":
-          void speak(run, effect);
+          void speak(id, run, effect);
           return;
         case "connect":
           open(id, run, effect.connection, effect.agent, attempt.daemon !== undefined);
