@@ -8,7 +8,7 @@ import { type LabAgent, labAgents } from "../kit/lab/lab-agents.ts";
 import { type LabPeers, startPeers } from "../kit/lab/lab-peers.ts";
 import { moveLeft, type Network, openHairpin, openHomes, openInternet } from "../kit/lab/networks.ts";
 import { printTable, type RowResult } from "../kit/lab/row-table.ts";
-import { broken, loss, preservingNat, symmetricNat } from "../kit/lab/rules.ts";
+import { broken, deafAtFirst, loss, preservingNat, symmetricNat } from "../kit/lab/rules.ts";
 
 interface Row extends Partial<Outcome> {
   readonly network: string;
@@ -28,6 +28,8 @@ interface Outcome {
   readonly remote: string;
   /** Of the pair, where it matters. */
   readonly family: "IPv4" | "IPv6";
+  /** They cannot connect sooner. */
+  readonly leastMs: number;
   /** They do not connect, and that is how it is explained. */
   readonly verdict: VerdictCode;
   /** What happens to them once they are connected. Resolves with what was seen. */
@@ -61,9 +63,17 @@ const rows: readonly Row[] = [
     network: "symmetric NAT; TURN refuses the password",
     open: () => openHomes(symmetricNat),
     servers: ({ turn }) => [turn.stun, turn.refusing],
-    // node-datachannel says nothing of it.
     agents: ["datagram"],
     verdict: "turn-refused",
+  },
+  {
+    network: "symmetric NAT; TURN refuses the password",
+    open: () => openHomes(symmetricNat),
+    servers: ({ turn }) => [turn.stun, turn.refusing],
+    // node-datachannel does not say what a server answers.
+    agents: ["rtc"],
+    verdict: "no-path",
+    isSlow: true,
   },
   {
     network: "one NAT for both, by hairpin; STUN",
@@ -130,6 +140,25 @@ const rows: readonly Row[] = [
     },
   },
   {
+    network: "40 % of datagrams lost",
+    async open() {
+      const network = await openInternet();
+      await network.internet.rules(loss(40, "udp"));
+      return network;
+    },
+    kinds: ["host"],
+  },
+  {
+    network: "no datagram passes for 3 s",
+    async open() {
+      const network = await openInternet();
+      await network.internet.rules(deafAtFirst(3));
+      return network;
+    },
+    kinds: ["host"],
+    leastMs: 2_900,
+  },
+  {
     // At home it is 1,500: who sends too much learns it from routers only.
     network: "MTU of 1,280 bytes on the way; STUN",
     open: () => openHomes(preservingNat, { mtuBytes: 1_280 }),
@@ -186,9 +215,10 @@ async function runCase(each: Case, { skip, expect }: TestContext): Promise<void>
     return;
   }
   const { connectMs } = await peers.untilConnected();
-  const { ms, pair } = await peers.ping(100);
+  const { ms, pair } = await peers.ping(100, 60_000);
   const connected = { ...result, connected: true, pair, connectMs, echoMs: connectMs + ms };
   results.set(each, connected);
+  expect(connectMs).toBeGreaterThan(row.leastMs ?? -1);
   const kinds = [pair?.local.type, pair?.remote.type].map(String);
   expect(row.kinds, kinds.join("–")).toSatisfy((some: readonly string[]) => kinds.some((kind) => some.includes(kind)));
   // node-datachannel sometimes names the peer's host candidate, which nothing can reach here (test/lab/lab.test.ts).

@@ -49,9 +49,23 @@ table ip door {
 }
 
 /** Loses that many of a hundred packets that pass, at random, both ways. */
-export function loss(percent: number): string {
+export function loss(percent: number, of: "all" | "udp" = "all"): string {
+  const which = of === "udp" ? "meta l4proto udp " : "";
   return `table inet weather {
-  chain through { type filter hook forward priority filter; numgen random mod 100 < ${percent} drop; }
+  chain through { type filter hook forward priority filter; ${which}numgen random mod 100 < ${percent} drop; }
+}`;
+}
+
+/** Loses the UDP of each sender in IPv4 for so long, from its first packet on. */
+export function deafAtFirst(seconds: number): string {
+  return `table ip weather {
+  set known { type ipv4_addr; flags dynamic; size 100; }
+  set unheard { type ipv4_addr; flags dynamic,timeout; size 100; }
+  chain through {
+    type filter hook forward priority filter;
+    meta l4proto udp ip saddr != @known add @known { ip saddr } add @unheard { ip saddr timeout ${seconds}s }
+    meta l4proto udp ip saddr @unheard drop
+  }
 }`;
 }
 
