@@ -79,8 +79,12 @@ export function explainAttempt(attempt: Attempt, now: Circumstances): Verdict {
   const isUnderWay = attempt.confirmed && attempt.trouble === undefined;
   const signaling = isUnderWay ? undefined : signalingVerdict(attempt, now);
   if (signaling !== undefined) return signaling;
-  if (!isHeard(attempt))
-    return sent === undefined ? connecting("the relay is being reached, and the first message prepared") : notHeard;
+  if (!isHeard(attempt)) {
+    if (sent !== undefined) return notHeard;
+    // Without a description there is nothing to send.
+    if (refusal !== undefined) return agentFailed(refusal);
+    return connecting("the relay is being reached, and the first message prepared");
+  }
   const path = explainPath(attempt, now);
   if (path !== undefined) return path;
   if (refusal !== undefined) return agentFailed(refusal);

@@ -1,3 +1,5 @@
+import { createSocket } from "node:dgram";
+import { once } from "node:events";
 import {
   type Agent,
   type AgentConnection,
@@ -77,6 +79,23 @@ describe("a session over datagrams", () => {
     await exchange(ours, theirs);
     await ours.close();
     await theirs.closed;
+  });
+
+  test("is explained where no port of its range is free, and comes to be when one is", async () => {
+    const taken = createSocket("udp4").bind(0, "127.0.0.1");
+    await once(taken, "listening");
+    const { port } = taken.address();
+    const { peers, keys } = open({ ...onLoopback, portRange: { min: port, max: port } }, onLoopback);
+    const [one, two] = peers;
+    const incoming = first(two.incoming);
+    const calling = one.connect(keys[1].publicKey);
+    const explain = () => one.explain(keys[1].publicKey);
+    await expect.poll(() => explain().code).toBe("agent-failed");
+    expect(explain().text).toContain(`no port of ${port} to ${port}`);
+    taken.close();
+    const ours = await calling;
+    await exchange(ours, await incoming);
+    expect(await ours.selectedPair()).toMatchObject({ local: { port } });
   });
 
   test("does not come to be when one side protects and the other does not", async () => {
