@@ -42,7 +42,7 @@ export interface Pong {
   readonly pair: SelectedPair | undefined;
 }
 
-const connectTimeoutMs = 90_000;
+const connectTimeoutMs = 180_000;
 const compileCache = fileURLToPath(new URL("../../../.cache/node", import.meta.url));
 
 /** Starts both. The caller calls when the other listens. */
