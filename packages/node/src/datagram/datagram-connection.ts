@@ -55,6 +55,8 @@ const mostHelloMs = 1_000;
 const proofMs = 5_000;
 /** Datagrams of before a restart may still be on their way. */
 const overlapMs = 5_000;
+/** Restarts in quick succession. */
+const maxOld = 3;
 const maxHeldCandidates = 64;
 
 /** A pair of descriptions: their credentials, their path, their keys. */
@@ -162,8 +164,6 @@ export function connectDatagram(options: DatagramConnectionOptions): AgentConnec
       prove(generation, Math.min(mostHelloMs, 2 * delayMs));
     });
   };
-  /** The peer may send by the latest that we agreed on already, though we cannot yet: it was shown a way, and a sealed word. */
-  const mayCarry = (generation: Generation): boolean => generation === current && generation.selectedAtMs !== undefined;
   const isReady = ({ list, proven }: Generation): boolean => list.selected !== undefined && (proven || !isSealed);
   const isForged = (generation: Generation): boolean =>
     !generation.proven &&
@@ -230,7 +230,10 @@ export function connectDatagram(options: DatagramConnectionOptions): AgentConnec
     const { key } = generation;
     if (key !== undefined && ephemeralKey !== undefined)
       generation.sealing = createSealing(role, agreeSealingKeys(role, key, ephemeralKey));
-    for (const each of [...generations]) if (each !== generation && each !== carrier && !mayCarry(each)) drop(each);
+    // What was shown a way, and a sealed word, the peer may send by for a while; others are of no use any more.
+    const old = generations.filter((each) => each !== generation && each !== carrier);
+    for (const [index, each] of old.entries())
+      if (each.selectedAtMs === undefined || index < old.length - maxOld) drop(each);
     current = generation;
     offered = undefined;
     generation.list.setRemote({ ufrag, pwd });

@@ -226,7 +226,7 @@ describe("protection", () => {
     expect([pair.one.states, pair.two.states]).toEqual([["connected"], ["connected"]]);
   });
 
-  test("opens what is sealed for a restart that we never saw the end of, when another one has begun", async () => {
+  test("opens what is sealed for a restart that one side never saw the end of, when another one has begun", async () => {
     const pair = openPair();
     await using wire = await connectByWire(pair);
     await pair.connected();
@@ -243,9 +243,8 @@ describe("protection", () => {
     await expect.poll(() => held > 0 && pair.two.connection.native.counts.opened > opened).toBe(true);
     await restart(pair);
     wire.onPacket = (packet) => packet;
-    const message = next(pair.one.connection.main);
-    pair.two.connection.main.send(Uint8Array.of(7));
-    expect(await message).toEqual(Uint8Array.of(7));
+    // The second side is one restart ahead, and the first one still uses the keys from before.
+    await echo(pair);
   });
 
   test.each([
