@@ -160,7 +160,8 @@ describe("a request of the router", () => {
     expect(performance.now() - startMs).toBeLessThan(5_000);
   });
 
-  test("has only so much time, however steadily it trickles", async () => {
+  // A client that is still writing may see its stream reset before it has read the answer: HTTP/2 leaves that open.
+  test("has only so much time, however steadily it trickles", { retry: 2 }, async () => {
     const relay = await startRelay({ limits: { maxRequestMs: 300 } });
     const stream = openStream(openSession(relay.url), path);
     const ended = outcome(stream);
