@@ -1,6 +1,18 @@
 /** DESIGN 6, "cunīcu dialect": a peer that is a daemon of today. */
 
-import { type Clock, createBackend, createPeer, type Envelope, type Peer, type Session } from "@wice/core";
+import {
+  type Agent,
+  type Clock,
+  createBackend,
+  createPeer,
+  decodeMessage,
+  type Envelope,
+  open,
+  type Peer,
+  type PrivateKey,
+  type Session,
+  WiceError,
+} from "@wice/core";
 import { cunicuDialect } from "@wice/core/dialect";
 import { createSeededRandom, createVirtualClock, type VirtualClock } from "@wice/core/testing";
 import fc from "fast-check";
@@ -21,7 +33,14 @@ interface Place {
   /** What daemons have said. */
   readonly recorded: readonly Envelope[];
   daemon(loses?: (index: number) => boolean): FakeDaemon;
-  we(options?: { readonly accept?: boolean; readonly loses?: (index: number) => boolean }): Ours;
+  we(options?: OurOptions): Ours;
+}
+
+interface OurOptions {
+  readonly accept?: boolean;
+  readonly loses?: (index: number) => boolean;
+  /** Agents that we prefer to the one that speaks with daemons. */
+  readonly before?: readonly Agent[];
 }
 
 interface Ours {
@@ -56,7 +75,7 @@ function createPlace(role: "controlling" | "controlled", seed = 1): Place {
         ...(loses !== undefined && { loses }),
       });
     },
-    we({ accept = false, loses = () => false } = {}) {
+    we({ accept = false, loses = () => false, before = [] } = {}) {
       const inner = wire.connect();
       let sent = 0;
       const transport = {
@@ -69,7 +88,7 @@ function createPlace(role: "controlling" | "controlled", seed = 1): Place {
       const backend = createBackend(transport, { clock, random: random.bytes });
       const mine = agent();
       const peer = createPeer({
-        ...{ privateKey: ours, backend, agents: [mine], clock, random: random.bytes, accept: () => accept },
+        ...{ privateKey: ours, backend, agents: [...before, mine], clock, random: random.bytes, accept: () => accept },
       });
       const sessions: Session[] = [];
       const hold = (session: Session): void => {
@@ -88,6 +107,10 @@ function createPlace(role: "controlling" | "controlled", seed = 1): Place {
       };
     },
   };
+}
+
+function keyOf({ recipient }: Envelope): PrivateKey {
+  return keys.find(({ publicKey }) => publicKey.equals(recipient)) as PrivateKey;
 }
 
 async function until(clock: VirtualClock, isSo: () => boolean, withinMs = boundMs): Promise<number> {
@@ -138,6 +161,33 @@ describe.each(roles)("we are the %s one", (role) => {
     const { clock, we, daemon } = createPlace(role);
     const they = daemon((each) => each === index);
     const session = await clock.runUntil(we().call());
+    await converse(clock, session, they);
+  });
+
+  test("our first message speaks both languages, and so does what repeats it", async () => {
+    const { clock, we, wire } = createPlace(role);
+    const ours = we();
+    ours.call().catch(() => {});
+    await clock.advance(3_000);
+    const said = await Promise.all(
+      wire.published.map(async ({ envelope }) => decodeMessage(await open(keyOf(envelope), envelope))),
+    );
+    expect(said.length).toBeGreaterThan(2);
+    for (const { session, credentials, candidate } of said) {
+      expect(session?.ufrag).toMatch(/./);
+      expect(credentials).toMatchObject({ needCreds: true, ufrag: expect.stringMatching(/./) });
+      expect(credentials?.ufrag).not.toBe(session?.ufrag);
+      expect(candidate).toBeUndefined();
+    }
+    await ours.peer.close();
+  });
+
+  test("a daemon is called though the agent that we prefer has nothing to say", async () => {
+    const { clock, paths, we, daemon } = createPlace(role);
+    const they = daemon();
+    const broken = paths.agent({ broken: () => new WiceError("unsupported", "no such agent here") });
+    const session = await clock.runUntil(we({ before: [broken] }).call());
+    expect(clock.now()).toBeLessThan(5_000);
     await converse(clock, session, they);
   });
 

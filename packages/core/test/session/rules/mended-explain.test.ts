@@ -5,6 +5,7 @@ import { cunicuDialect } from "@wice/core/dialect";
 import { createSeededRandom, createVirtualClock } from "@wice/core/testing";
 import { expect, test } from "vitest";
 import { createAttempt } from "../../../src/session/attempt-state.ts";
+import { daemonInstance } from "../../../src/session/dialect.ts";
 import { createInBandSeal } from "../../../src/session/in-band-seal.ts";
 import { createPartings } from "../../../src/session/partings.ts";
 import { createAttemptRunner } from "../../../src/session/run-attempts.ts";
@@ -61,7 +62,7 @@ test("a message to a daemon that has left is not the one that the backend tries 
   });
   const attempt = createAttempt(
     { nowMs: 0, freshId: "ab".repeat(16) },
-    { instance: undefined, grounds: "call", urgent: false, daemon: undefined },
+    { instance: daemonInstance, grounds: "call", urgent: false, daemon: undefined },
   );
   const credentials = { ufrag: "u".repeat(16), pwd: "p".repeat(32), needCredentials: true };
   const refusal = new WiceError("unavailable", "the relay is gone");
