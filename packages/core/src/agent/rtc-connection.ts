@@ -222,7 +222,7 @@ export function connectRtc<Native extends PeerConnectionLike>(
       negotiations.run(async () => {
         const offer = readSdp(sdp);
         const pc = await open();
-        if (pc.signalingState === "have-local-offer") await rollBack(pc);
+        if (pc.signalingState === "have-local-offer") await rollBack(pc, agreedUfrag !== undefined);
         const isRestart = remote !== undefined && remote.ufrag !== attributeOf(offer, "ice-ufrag");
         if (isRestart) await prepareRestart(pc);
         await takeRemote(pc, "offer", offer);
