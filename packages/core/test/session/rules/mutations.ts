@@ -37,6 +37,7 @@ async function copyPackage(to: string): Promise<void> {
   const alias = [
     { find: "^@wice/core$", replacement: join(to, "src/index.ts") },
     { find: "^@wice/core/testing$", replacement: join(to, "src/testing/index.ts") },
+    { find: "^@wice/core/dialect$", replacement: join(to, "src/dialect/index.ts") },
   ].map(
     ({ find, replacement }) =>
       `{ find: new RegExp(${JSON.stringify(find)}), replacement: ${JSON.stringify(replacement)} }`,
