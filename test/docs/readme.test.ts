@@ -105,7 +105,7 @@ test("README's two programs talk, each a process of its own", async () => {
   const answering = spawn(node[0], [node[1], "answer.ts"], { ...options, stdio: ["ignore", "pipe", "inherit"] });
   try {
     const [line] = (await once(createInterface(answering.stdout), "line")) as [string];
-    const [, program, key] = line.split(" ") as [string, string, string];
+    const [, , program, key] = line.split(" ") as [string, string, string, string];
     const { stdout } = await run(node[0], [node[1], program, key], { ...options, timeout: 30_000 });
     expect(stdout).toBe("hello\n");
   } finally {
