@@ -4,9 +4,10 @@ import { defineConfig } from "vitest/config";
 const conditions = ["@wice/source", "node", "import", "module", "default"];
 
 /** A suite of `npm test`, and where its tests live. */
-const suite = (name: string, include: string, options: SuiteOptions = {}) => ({
+const suite = (name: string, include: string, { maxWorkers = 2, ...options }: SuiteOptions = {}) => ({
   extends: true as const,
-  test: { name, include: [include], ...options },
+  // Files of suites that differ in their workers can be run by one call, one group after the other.
+  test: { name, include: [include], maxWorkers, sequence: { groupOrder: maxWorkers }, ...options },
 });
 
 interface SuiteOptions {
@@ -31,7 +32,6 @@ export default defineConfig({
     testTimeout: 20_000,
     hookTimeout: 60_000,
     allowOnly: false,
-    maxWorkers: 2,
     projects: [
       // Most of them wait for timers and sockets.
       suite("unit", "packages/*/test/**/*.test.ts", { maxWorkers: 4 }),

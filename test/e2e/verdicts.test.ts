@@ -95,6 +95,13 @@ describe("wice connect says", () => {
     await orEnd(calling, calling.until("stderr", says("the two peers have no agent in common: .*")));
   });
 
+  test("that one protects what it sends, and the other does not", async () => {
+    const bob = await scene.key("bare");
+    await using _listening = await listenAs(bob.file, "--agent", "datagram", "--udp", "127.0.0.1:9");
+    await using calling = await connectTo(bob.publicKey, "sealed-caller", "--agent", "datagram");
+    await orEnd(calling, calling.until("stderr", says("the two peers have no agent in common: .* bare .*")));
+  });
+
   test("that the path is lost, and that it is there again", async () => {
     const bob = await scene.key("lost");
     await using first = await listenAs(bob.file);

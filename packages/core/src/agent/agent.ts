@@ -8,8 +8,8 @@ import type { Role } from "../role.ts";
 import type { Dialect } from "../session/dialect.ts";
 import type { Candidate } from "./candidate.ts";
 
-/** As peers name it to each other. */
-export type AgentName = "rtc" | "datagram";
+/** As peers name it to each other. One that seals its datagrams and one that does not are two: they cannot talk. */
+export type AgentName = "rtc" | "datagram" | "datagram-bare";
 
 export interface Agent<Native = unknown> {
   readonly name: AgentName;
@@ -20,7 +20,7 @@ export interface Agent<Native = unknown> {
   readonly hasTurn: boolean;
   /** A new connection, which does nothing until it is told. Throws `unsupported` where the platform cannot. */
   connect(options: ConnectionOptions): AgentConnection<Native>;
-  /** Lets peers that are cunīcu daemons in, where the agent can talk to them: `cunicuDialect` of `@wice/core/dialect`. */
+  /** Lets peers that are cunīcu daemons in, where the agent can talk to them: `createCunicuDialect` of `@wice/core/dialect`. */
   readonly dialect?: Dialect | undefined;
 }
 

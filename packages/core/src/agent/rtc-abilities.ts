@@ -64,14 +64,11 @@ export async function createOffer(pc: PeerConnectionLike, restart: boolean): Pro
   }
 }
 
-/**
- * Takes an offer of ours back. Rejects with `unsupported` where that throws, where it is ignored, and where nothing was agreed on
- * before: Chromium finds no candidates after that, when it is the first connection of a page, and a new one is as good.
- */
-export async function rollBack(pc: PeerConnectionLike, isAgreed: boolean): Promise<void> {
+/** Takes an offer of ours back. Rejects with `unsupported` where that throws, and where it is ignored. */
+export async function rollBack(pc: PeerConnectionLike): Promise<void> {
   const cannot = "this WebRTC implementation cannot take an offer back";
   try {
-    if (isAgreed) await pc.setLocalDescription({ type: "rollback" });
+    await pc.setLocalDescription({ type: "rollback" });
   } catch (cause) {
     throw new WiceError("unsupported", cannot, { cause });
   }

@@ -222,7 +222,11 @@ export function connectRtc<Native extends PeerConnectionLike>(
       negotiations.run(async () => {
         const offer = readSdp(sdp);
         const pc = await open();
-        if (pc.signalingState === "have-local-offer") await rollBack(pc, agreedUfrag !== undefined);
+        if (pc.signalingState === "have-local-offer") {
+          // Chromium finds no candidates after that, when it is the first connection of a page; and a new one is as good.
+          if (agreedUfrag === undefined) throw new WiceError("unsupported", "a first offer is not taken back");
+          await rollBack(pc);
+        }
         const isRestart = remote !== undefined && remote.ufrag !== attributeOf(offer, "ice-ufrag");
         if (isRestart) await prepareRestart(pc);
         await takeRemote(pc, "offer", offer);

@@ -3,9 +3,10 @@
  * account of what came: whatever may be lost is said again until there is a connection.
  */
 
+import type { AgentName } from "../agent/agent.ts";
 import type { Candidate } from "../agent/candidate.ts";
 import type { AttemptStep } from "../session/attempt.ts";
-import type { Attempt, AttemptContext, AttemptDraft, AttemptEffect, AttemptEvent } from "../session/attempt-state.ts";
+import type { Attempt, AttemptDraft, AttemptEffect, AttemptEvent } from "../session/attempt-state.ts";
 import { maxCandidates } from "../session/description.ts";
 import type { DaemonCredentials, DaemonState } from "../session/dialect.ts";
 import type { Input } from "../session/input.ts";
@@ -26,17 +27,12 @@ export function daemonAttemptDeadline({ ended, operation, sync }: Attempt): numb
   return Math.min(stuckAtMs ?? Number.POSITIVE_INFINITY, sync.resendAtMs ?? Number.POSITIVE_INFINITY);
 }
 
-export function stepDaemonAttempt(
-  attempt: Attempt,
-  event: AttemptEvent,
-  _context: AttemptContext,
-  input: Input,
-): AttemptStep {
+export function stepDaemonAttempt(attempt: Attempt, event: AttemptEvent, agent: AgentName, input: Input): AttemptStep {
   const isStale = "connection" in event && event.connection !== attempt.connection?.number;
   if (attempt.ended || attempt.daemon === undefined || isStale) return { attempt, effects: [] };
   const draft: AttemptDraft = { ...attempt };
   const effects: AttemptEffect[] = [];
-  take(draft, event, input, effects);
+  take(draft, event, agent, input, effects);
   if (!draft.ended) {
     accept(draft, input, effects);
     feed(draft, effects);
@@ -45,17 +41,20 @@ export function stepDaemonAttempt(
   return { attempt: draft, effects };
 }
 
-function take(draft: AttemptDraft, event: AttemptEvent, input: Input, effects: AttemptEffect[]): void {
+function take(
+  draft: AttemptDraft,
+  event: AttemptEvent,
+  agent: AgentName,
+  input: Input,
+  effects: AttemptEffect[],
+): void {
   const { nowMs } = input;
   switch (event.type) {
     case "begin":
       draft.connections = 1;
-      draft.connection = { ...newConnection };
+      draft.connection = { ...newConnection, agent };
       draft.operation = { type: "offer", epoch: 1, origin: undefined, sinceMs: nowMs };
-      effects.push(
-        { type: "connect", connection: 1, agent: "datagram" },
-        { type: "offer", connection: 1, restart: false },
-      );
+      effects.push({ type: "connect", connection: 1, agent }, { type: "offer", connection: 1, restart: false });
       return;
     case "described":
       draft.operation = undefined;
@@ -208,11 +207,11 @@ function change(draft: AttemptDraft, changed: Partial<DaemonState>): void {
 function describe(ufrag: string, pwd: string): NonNullable<Attempt["remote"]> {
   return {
     ...{ sessionId: "", kind: "answer", epoch: 1, sdp: "", ufrag, pwd, candidates: [], candidateCount: 0 },
-    ...{ candidatesComplete: false, agents: ["datagram"], received: undefined, close: undefined, answerWanted: false },
+    ...{ candidatesComplete: false, agents: [], received: undefined, close: undefined, answerWanted: false },
   };
 }
 
-const newConnection: NonNullable<Attempt["connection"]> = {
-  ...{ number: 1, agent: "datagram", state: "new", proven: false, remoteOrigin: undefined, remoteEpoch: 0, fed: 0 },
+const newConnection: Omit<NonNullable<Attempt["connection"]>, "agent"> = {
+  ...{ number: 1, state: "new", proven: false, remoteOrigin: undefined, remoteEpoch: 0, fed: 0 },
   ...{ fedComplete: false, canRestart: false, used: false, waitingSinceMs: undefined },
 };

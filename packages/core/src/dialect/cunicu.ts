@@ -3,6 +3,7 @@
  * a session around them. Its traps, and what is done about each, are in DESIGN 4 and 6.
  */
 
+import type { AgentName } from "../agent/agent.ts";
 import { readCandidate } from "../agent/candidate.ts";
 import type { Credentials } from "../gen/cunicu/epdisc/epdisc_pb.ts";
 import type { Attempt } from "../session/attempt-state.ts";
@@ -28,63 +29,66 @@ const noCredentialsMs = 3_000;
 /** After something went wrong here, and before the daemon has heard of it. */
 const againMs = 5_000;
 
-export const cunicuDialect: Dialect = {
-  read({ credentials, candidate }) {
-    const said = {
-      credentials: credentials === undefined ? undefined : readCredentials(credentials),
-      candidate: candidate === undefined ? undefined : readCandidate(candidate),
-    };
-    return said.credentials === undefined && said.candidate === undefined ? undefined : said;
-  },
+/** For the agent of that name: it has to take what comes from daemons as it is, not sealed. */
+export function createCunicuDialect(agent: AgentName): Dialect {
+  return {
+    read({ credentials, candidate }) {
+      const said = {
+        credentials: credentials === undefined ? undefined : readCredentials(credentials),
+        candidate: candidate === undefined ? undefined : readCandidate(candidate),
+      };
+      return said.credentials === undefined && said.candidate === undefined ? undefined : said;
+    },
 
-  take(scene, said, welcome) {
-    const { draft } = scene;
-    // A message without header may be a recording.
-    if (speaksOurs(draft)) return;
-    const latest = latestOf(draft);
-    const { credentials } = said;
-    if (latest === undefined) {
-      const isWelcome = welcome === "yes" || draft.wanted || draft.sessions.some(({ incoming }) => !incoming);
-      if (credentials === undefined || !isWelcome || !spend(scene)) return;
-      const id = start(scene, welcome === "yes" ? "accepted" : "called-back");
+    take(scene, said, welcome) {
+      const { draft } = scene;
+      // A message without header may be a recording.
+      if (speaksOurs(draft)) return;
+      const latest = latestOf(draft);
+      const { credentials } = said;
+      if (latest === undefined) {
+        const isWelcome = welcome === "yes" || draft.wanted || draft.sessions.some(({ incoming }) => !incoming);
+        if (credentials === undefined || !isWelcome || !spend(scene)) return;
+        const id = start(scene, welcome === "yes" ? "accepted" : "called-back");
+        if (id !== undefined) run(scene, id, { type: "daemon", said });
+        return;
+      }
+      const isChanged = credentials !== undefined && latest.remote !== undefined && !isSame(latest.remote, credentials);
+      if (isChanged) {
+        if (!spend(scene)) return;
+        draft.renewals = 1;
+      }
+      // What our agent has used it cannot use with others; what it has not, is as good as new.
+      const id = isChanged && latest.daemon?.used === true ? renew(scene, latest) : latest.id;
       if (id !== undefined) run(scene, id, { type: "daemon", said });
-      return;
-    }
-    const isChanged = credentials !== undefined && latest.remote !== undefined && !isSame(latest.remote, credentials);
-    if (isChanged) {
-      if (!spend(scene)) return;
-      draft.renewals = 1;
-    }
-    // What our agent has used it cannot use with others; what it has not, is as good as new.
-    const id = isChanged && latest.daemon?.used === true ? renew(scene, latest) : latest.id;
-    if (id !== undefined) run(scene, id, { type: "daemon", said });
-  },
+    },
 
-  review(scene) {
-    const { draft, input } = scene;
-    const latest = latestOf(draft);
-    if (latest === undefined) {
-      if (mayCall(draft) && draft.renewNotBeforeMs <= input.nowMs) start(scene, "call");
-      return;
-    }
-    const isHopeless = latest.daemon?.spent === true || speaksOurs(draft);
-    if (isHopeless && !latest.confirmed && !isHeld(draft, latest)) {
-      draft.renewNotBeforeMs = input.nowMs + againMs;
-      endAttempt(scene, latest.id, "expired");
-      return;
-    }
-    if (isConnected(latest) && latest.daemon?.spent === false) draft.renewals = 1;
-    else if (stuckAtMs(draft, latest) <= input.nowMs) renew(scene, latest);
-  },
+    review(scene) {
+      const { draft, input } = scene;
+      const latest = latestOf(draft);
+      if (latest === undefined) {
+        if (mayCall(draft) && draft.renewNotBeforeMs <= input.nowMs) start(scene, "call");
+        return;
+      }
+      const isHopeless = latest.daemon?.spent === true || speaksOurs(draft);
+      if (isHopeless && !latest.confirmed && !isHeld(draft, latest)) {
+        draft.renewNotBeforeMs = input.nowMs + againMs;
+        endAttempt(scene, latest.id, "expired");
+        return;
+      }
+      if (isConnected(latest) && latest.daemon?.spent === false) draft.renewals = 1;
+      else if (stuckAtMs(draft, latest) <= input.nowMs) renew(scene, latest);
+    },
 
-  deadline(peering) {
-    const latest = latestOf(peering);
-    if (latest === undefined) return mayCall(peering) ? peering.renewNotBeforeMs : Number.POSITIVE_INFINITY;
-    return stuckAtMs(peering, latest);
-  },
-  stepAttempt: stepDaemonAttempt,
-  attemptDeadline: daemonAttemptDeadline,
-};
+    deadline(peering) {
+      const latest = latestOf(peering);
+      if (latest === undefined) return mayCall(peering) ? peering.renewNotBeforeMs : Number.POSITIVE_INFINITY;
+      return stuckAtMs(peering, latest);
+    },
+    stepAttempt: (attempt, event, _context, input) => stepDaemonAttempt(attempt, event, agent, input),
+    attemptDeadline: daemonAttemptDeadline,
+  };
+}
 
 /** RFC 8839, section 5.4. */
 function readCredentials({ ufrag, pwd, needCreds }: Credentials): DaemonCredentials | undefined {

@@ -1,3 +1,3 @@
 /** What agents need that can talk to cunīcu daemons. */
 
-export { cunicuDialect } from "./cunicu.ts";
+export { createCunicuDialect } from "./cunicu.ts";

@@ -217,5 +217,5 @@ function causeOf(wire: WireCause): CloseCause {
 }
 
 function isAgentName(name: string): name is AgentName {
-  return name === "rtc" || name === "datagram";
+  return name === "rtc" || name === "datagram" || name === "datagram-bare";
 }

@@ -63,7 +63,7 @@ function land(scene: Scene, attempt: Attempt): void {
     // There is one of a key, and it has begun anew.
     const session = draft.sessions.find(({ daemon }) => daemon);
     if (session !== undefined) move(scene, session, attempt);
-    else establish(scene, attempt, "datagram");
+    else if (agent !== undefined) establish(scene, attempt, agent);
     return;
   }
   // Another instance, or the same peer after a restart? Whether the others are still there tells.

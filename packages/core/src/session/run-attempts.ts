@@ -56,8 +56,9 @@ interface Running extends Mutable<Encounters> {
   /** The number of its connection, and the connection unless it could not be made. */
   number: number;
   live: LiveConnection | undefined;
-  /** Ends what is being published when there is news, and how much that is. */
+  /** Ends what is being published when there is news. */
   publishing: AbortController | undefined;
+  /** How much is being published. */
   underWay: number;
 }
 
@@ -181,10 +182,6 @@ export function createAttemptRunner(dependencies: AttemptRunnerDependencies): At
   };
   const send = (attempt: Attempt, run: Running, description: Description, again: boolean): void => {
     const message: MessageInit = { session: writeDescription(description) };
-    if (attempt.id === asking && greeting !== undefined) {
-      message.credentials = greeting.credentials;
-      greeting.carried = true;
-    }
     const sealed = run.live === undefined ? undefined : seal.seal(message);
     const isInBand = sealed !== undefined && run.live?.send(sealed) === true;
     if (description.close !== undefined) {
@@ -196,7 +193,7 @@ export function createAttemptRunner(dependencies: AttemptRunnerDependencies): At
     if (!isInBand || again) void publish(attempt, run, description, message);
   };
   const publish = async (
-    { instance }: Attempt,
+    { id, instance }: Attempt,
     run: Running,
     description: Description,
     message: MessageInit,
@@ -204,6 +201,10 @@ export function createAttemptRunner(dependencies: AttemptRunnerDependencies): At
     stopPublishing(run);
     run.publishing = new AbortController();
     const { signal } = run.publishing;
+    if (id === asking && greeting !== undefined) {
+      message.credentials = greeting.credentials;
+      greeting.carried = true;
+    }
     run.underWay += 1;
     try {
       await dependencies.listening();

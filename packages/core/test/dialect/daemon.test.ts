@@ -13,7 +13,7 @@ import {
   type Session,
   WiceError,
 } from "@wice/core";
-import { cunicuDialect } from "@wice/core/dialect";
+import { createCunicuDialect } from "@wice/core/dialect";
 import { createSeededRandom, createVirtualClock, type VirtualClock } from "@wice/core/testing";
 import fc from "fast-check";
 import { describe, expect, test } from "vitest";
@@ -57,7 +57,7 @@ function createPlace(role: "controlling" | "controlled", seed = 1): Place {
   const paths = createFakeNetwork(clock);
   const [ours, theirs] = role === "controlling" ? keys : ([keys[1], keys[0]] as const);
   const recorded: Envelope[] = [];
-  const agent = () => paths.agent({ name: "datagram", canRestart: false, dialect: cunicuDialect });
+  const agent = () => paths.agent({ name: "datagram", canRestart: false, dialect: createCunicuDialect("datagram") });
 
   return {
     ...{ clock, wire, paths, recorded },

@@ -1,7 +1,7 @@
 /** DESIGN 6, "cunīcu dialect": what there is for daemons, between two peers that are none. */
 
 import { type Clock, createBackend, createPeer, type Peer, type PrivateKey } from "@wice/core";
-import { cunicuDialect } from "@wice/core/dialect";
+import { createCunicuDialect } from "@wice/core/dialect";
 import { createSeededRandom, createVirtualClock } from "@wice/core/testing";
 import { expect, test } from "vitest";
 import { createWire } from "../session/model/wire.ts";
@@ -29,7 +29,7 @@ test.each([0, 1] as const)(
     paths.setUp(false);
     const open = (privateKey: PrivateKey): Peer => {
       const backend = createBackend(wire.connect(), { clock, random: random.bytes });
-      const agents = [paths.agent({ name: "datagram", dialect: cunicuDialect })];
+      const agents = [paths.agent({ name: "datagram", dialect: createCunicuDialect("datagram") })];
       return createPeer({ ...{ privateKey, backend, agents, clock, random: random.bytes }, accept: () => true });
     };
     const [ours, theirs] = caller === 0 ? keys : ([keys[1], keys[0]] as const);

@@ -1,6 +1,6 @@
 /** What a session carries: stdin and stdout, or the datagrams of a local program. */
 
-import { type Session, WiceError } from "@wice/core";
+import type { Session } from "@wice/core";
 import type { Io } from "./io.ts";
 import type { Output } from "./output.ts";
 import { pipeSession } from "./session-pipe.ts";
@@ -37,13 +37,6 @@ async function carryStream(
   session: Session,
   { io, notes, json, signal }: Pick<SessionCarrierOptions, "io" | "notes" | "json"> & { readonly signal: AbortSignal },
 ): Promise<void> {
-  if (session.protection === "none") {
-    await session.close({ reason: "a stream wants protection", drainMs: 0 });
-    throw new WiceError(
-      "unsupported",
-      "the peer does not protect its datagrams, as daemons of cunīcu do not; use --udp for what protects itself",
-    );
-  }
   if (session.agent === "datagram" && !json)
     await notes.line(notes.style.yellow("over datagrams: pieces may get lost (for a stream, both sides need rtc)"));
   await pipeSession(session, io, signal);

@@ -1,7 +1,7 @@
 /** ICE and datagrams, in plain Node: for peers in Node, and for cunīcu daemons. */
 
 import { type Agent, type Clock, type IceServer, type IceServerSource, systemClock, WiceError } from "@wice/core";
-import { cunicuDialect } from "@wice/core/dialect";
+import { createCunicuDialect } from "@wice/core/dialect";
 import { createIceServers } from "@wice/core/transport";
 import { connectDatagram, type DatagramNative } from "./datagram-connection.ts";
 import type { LocalAddress } from "./ice/local-addresses.ts";
@@ -27,7 +27,8 @@ export interface DatagramOptions {
   readonly portRange?: PortRange | undefined;
   /**
    * Seals what is sent, so that nobody on the path can read it or alter it. Default true. False only where what is sent
-   * protects itself, as WireGuard does; both peers have to agree on it. Daemons of cunīcu never protect.
+   * protects itself, as WireGuard does. It is another agent then, `datagram-bare`, which the peer has to have, too: one agent
+   * of each kind may be given, the preferred one first. Daemons of cunīcu never protect.
    */
   readonly protect?: boolean | undefined;
   /** Whether to talk to daemons of cunīcu, with which nothing is sealed. Default true. */
@@ -74,9 +75,11 @@ export function datagram(options: DatagramOptions = {}): Agent<DatagramNative> {
     throw new WiceError("invalid-argument", "portRange has a min and a max, from 1 to 65,535");
   const servers = createIceServers(iceServers, { clock });
 
+  const name = protect ? "datagram" : "datagram-bare";
+
   return {
-    name: "datagram",
-    ...(daemons && { dialect: cunicuDialect }),
+    name,
+    ...(daemons && { dialect: createCunicuDialect(name) }),
     get hasTurn() {
       return servers.hasTurn;
     },

@@ -98,14 +98,27 @@ describe("a session over datagrams", () => {
     expect(await ours.selectedPair()).toMatchObject({ local: { port } });
   });
 
-  test("does not come to be when one side protects and the other does not", async () => {
+  test("does not come to be when one side protects and the other does not, and both say why", async () => {
     const { peers, keys } = open(onLoopback, { ...onLoopback, protect: false });
     const [one, two] = peers;
-    void two;
-    const failure = one
-      .connect(keys[1].publicKey, { signal: AbortSignal.timeout(2_000) })
-      .catch((error: unknown) => error);
-    expect(await failure).toBeInstanceOf(Error);
+    const calls = new AbortController();
+    const failure = one.connect(keys[1].publicKey, calls).catch((error: unknown) => error);
+    await expect
+      .poll(() => [one.explain(keys[1].publicKey).code, two.explain(keys[0].publicKey).code])
+      .toEqual(["no-common-agent", "no-common-agent"]);
+    calls.abort();
+    expect(await failure).toMatchObject({ name: "AbortError" });
+  });
+
+  test("is bare with who does not protect, when a peer has both agents", async () => {
+    const { ours, theirs } = await meet([onLoopback, { ...onLoopback, protect: false }], {
+      ...onLoopback,
+      protect: false,
+    });
+    expect([ours, theirs].map(({ agent, protection }) => [agent, protection])).toEqual([
+      ["datagram-bare", "none"],
+      ["datagram-bare", "none"],
+    ]);
   });
 });
 
@@ -119,7 +132,10 @@ interface Met {
   restartTheirs(): Promise<Session<DatagramNative>>;
 }
 
-function open(one: DatagramOptions, two: DatagramOptions) {
+/** Of one agent, or of several by preference. */
+type Options = DatagramOptions | readonly DatagramOptions[];
+
+function open(one: Options, two: Options) {
   const network = createInProcessNetwork();
   const keys = [generatePrivateKey(), generatePrivateKey()] as const;
   const connections: AgentConnection[] = [];
@@ -127,7 +143,7 @@ function open(one: DatagramOptions, two: DatagramOptions) {
   let published = 0;
   let isCut = false;
 
-  const openPeer = (privateKey: PrivateKey, options: DatagramOptions): Peer<DatagramNative> => {
+  const openPeer = (privateKey: PrivateKey, options: Options): Peer<DatagramNative> => {
     const transport = network.connect();
     const mine = processes;
     const backend = createBackend({
@@ -138,17 +154,19 @@ function open(one: DatagramOptions, two: DatagramOptions) {
         return transport.publish(envelope, publishOptions);
       },
     });
-    const plain = datagram(options);
-    const agent: Agent<DatagramNative> = {
-      ...plain,
-      hasTurn: false,
-      connect(given) {
-        const connection = plain.connect(given);
-        if (privateKey === keys[1]) connections.push(connection);
-        return connection;
-      },
-    };
-    const peer = createPeer({ privateKey, backend, agents: [agent], accept: () => true });
+    const agents = [options].flat().map((each): Agent<DatagramNative> => {
+      const plain = datagram(each);
+      return {
+        ...plain,
+        hasTurn: false,
+        connect(given) {
+          const connection = plain.connect(given);
+          if (privateKey === keys[1]) connections.push(connection);
+          return connection;
+        },
+      };
+    });
+    const peer = createPeer({ privateKey, backend, agents, accept: () => true });
     onTestFinished(async () => {
       await peer.close();
       await backend.close();
@@ -172,8 +190,8 @@ function open(one: DatagramOptions, two: DatagramOptions) {
   };
 }
 
-async function meet(options: DatagramOptions = onLoopback): Promise<Met> {
-  const { keys, peers, published, cut, replace } = open(options, options);
+async function meet(options: Options = onLoopback, theirOptions: Options = options): Promise<Met> {
+  const { keys, peers, published, cut, replace } = open(options, theirOptions);
   const [one, two] = peers;
   const incoming = first(two.incoming);
   const ours = await one.connect(keys[1].publicKey);

@@ -1,7 +1,7 @@
 /** Defects of what `explain()` says that were mended once: named for what a user saw. */
 
 import { type Backend, createBackend, createPeer, type Peer, type PrivateKey, WiceError } from "@wice/core";
-import { cunicuDialect } from "@wice/core/dialect";
+import { createCunicuDialect } from "@wice/core/dialect";
 import { createSeededRandom, createVirtualClock } from "@wice/core/testing";
 import { expect, test } from "vitest";
 import { createAttempt } from "../../../src/session/attempt-state.ts";
@@ -22,7 +22,7 @@ test.each([0, 1] as const)("nobody was heard who may be a daemon and says nothin
   const paths = createFakeNetwork(clock);
   const open = (privateKey: PrivateKey): Peer => {
     const backend = createBackend(wire.connect(), { clock, random: random.bytes });
-    const agents = [paths.agent({ name: "datagram", dialect: cunicuDialect })];
+    const agents = [paths.agent({ name: "datagram", dialect: createCunicuDialect("datagram") })];
     // Those who call are declined in silence.
     return createPeer({ privateKey, backend, agents, clock, random: random.bytes, accept: () => false });
   };

@@ -4,6 +4,7 @@ import type {
   Agent,
   AgentConnection,
   AgentDescription,
+  AgentName,
   Candidate,
   ChannelOptions,
   Clock,
@@ -25,7 +26,7 @@ export interface FakeNetwork {
 }
 
 export interface FakeAgentOptions {
-  readonly name?: "rtc" | "datagram";
+  readonly name?: AgentName;
   readonly canRestart?: boolean;
   readonly canRollBack?: boolean;
   readonly hasTurn?: boolean;

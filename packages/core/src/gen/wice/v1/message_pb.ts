@@ -158,7 +158,7 @@ export type SessionDescription = Message<"wice.v1.SessionDescription"> & {
   sdp: string;
 
   /**
-   * ICE agents that the sender has, by preference: "rtc", "datagram".
+   * ICE agents that the sender has, by preference: "rtc", "datagram", "datagram-bare".
    *
    * @generated from field: repeated string agents = 11;
    */
