@@ -3,7 +3,7 @@
 import { type Backend, createBackend, createPeer, type Peer, type PrivateKey, type PublicKey, rtc } from "@wice/core";
 import { relayIceServers, watchNetwork, webTransports } from "@wice/web";
 import type { RelayChoice } from "./relay-choice.ts";
-import { clearWeather, type TransportObserver, type Weather, weatherTransport } from "./weather.ts";
+import { type TransportObserver, type Weather, weatherTransport } from "./weather.ts";
 
 export interface StationOptions {
   readonly privateKey: PrivateKey;
@@ -23,26 +23,10 @@ export interface Station {
 }
 
 export function openStation({ privateKey, relay, weather, observer, accept }: StationOptions): Station {
+  let crashed = false;
   // Who has crashed sends nothing: not even that it is gone.
-  const own = { ...clearWeather };
-  const both: Weather = {
-    get loss() {
-      return weather.loss;
-    },
-    get duplication() {
-      return weather.duplication;
-    },
-    get reordering() {
-      return weather.reordering;
-    },
-    get delayMs() {
-      return weather.delayMs;
-    },
-    get cut() {
-      return weather.cut || own.cut;
-    },
-  };
-  const transport = weatherTransport(webTransports().open(relay.url), both, observer);
+  const itsWeather = (): Readonly<Weather> => (crashed ? { ...weather, cut: true } : weather);
+  const transport = weatherTransport(webTransports().open(relay.url), itsWeather, observer);
   const backend = createBackend(transport);
   const iceServers = relay.serverless ? [] : relayIceServers({ relay: relay.url, publicKey: privateKey.publicKey });
   const agents = [rtc<RTCPeerConnection>({ iceServers })];
@@ -52,7 +36,7 @@ export function openStation({ privateKey, relay, weather, observer, accept }: St
     peer,
     cut: () => transport.cut(),
     crash() {
-      own.cut = true;
+      crashed = true;
       for (const session of peer.sessions()) session.connection.close();
       transport.cut();
       void peer.close().then(() => backend.close());

@@ -34,10 +34,10 @@ export const clearWeather: Readonly<Weather> = { loss: 0, duplication: 0, reorde
 
 const holdMs = 400;
 
-/** The weather is looked at with each envelope. It owns the transport. */
+/** The weather is asked for with each envelope. It owns the transport. */
 export function weatherTransport(
   transport: EnvelopeTransport,
-  weather: Readonly<Weather>,
+  weather: () => Readonly<Weather>,
   observer: TransportObserver,
 ): WeatheredTransport {
   const cuts = new Set<() => void>();
@@ -46,18 +46,20 @@ export function weatherTransport(
   const handOver = async (...[envelope, options]: Parameters<EnvelopeTransport["publish"]>) => {
     // The observer hears of what becomes of it after it has heard of it.
     await undefined;
-    if (weather.cut) throw lost();
-    if (Math.random() < weather.loss) {
+    const { cut, loss, reordering, delayMs } = weather();
+    if (cut) throw lost();
+    if (Math.random() < loss) {
       observer.dropped(envelope);
       return {};
     }
-    const heldMs = Math.random() < weather.reordering ? Math.random() * holdMs : 0;
-    if (weather.delayMs + heldMs === 0) return await transport.publish(envelope, options);
+    const lateMs = delayMs + (Math.random() < reordering ? Math.random() * holdMs : 0);
+    if (lateMs === 0) return await transport.publish(envelope, options);
     const timer = setTimeout(() => {
       late.delete(timer);
+      if (weather().cut) return observer.dropped(envelope);
       // As a network does: whoever sent it hears nothing of its fate.
       transport.publish(envelope).catch(() => observer.dropped(envelope));
-    }, weather.delayMs + heldMs);
+    }, lateMs);
     late.add(timer);
     return {};
   };
@@ -69,38 +71,50 @@ export function weatherTransport(
       return sent;
     },
     async subscribe(recipient, options) {
-      if (weather.cut) throw lost();
+      if (weather().cut) throw lost();
       const subscription = await transport.subscribe(recipient, options);
-      let cut = (): void => {};
-      const broken = new Promise<never>((_, reject) => {
-        cut = () => reject(lost());
-      });
-      broken.catch(() => {});
+      const source = subscription[Symbol.asyncIterator]();
+      let isCut = weather().cut;
+      let fail = (_: WiceError): void => {};
+      const cut = (): void => {
+        isCut = true;
+        fail(lost());
+      };
       cuts.add(cut);
+      // Each wait has a promise of its own: one that all of them raced against would keep every envelope that has come.
+      const next = (): Promise<IteratorResult<Envelope>> =>
+        new Promise((resolve, reject) => {
+          if (isCut) return reject(lost());
+          fail = reject;
+          source.next().then(resolve, reject);
+        });
+      const close = (): Promise<void> => {
+        cuts.delete(cut);
+        return subscription.close();
+      };
       async function* envelopes(): AsyncGenerator<Envelope> {
-        const source = subscription[Symbol.asyncIterator]();
         try {
           for (;;) {
-            const { done, value } = await Promise.race([source.next(), broken]);
+            const { done, value } = await next();
             if (done === true) return;
             observer.arrived(value);
             yield value;
-            if (Math.random() >= weather.duplication) continue;
+            if (Math.random() >= weather().duplication) continue;
             observer.arrived(value);
             yield value;
           }
         } finally {
-          cuts.delete(cut);
-          void subscription.close();
+          void close();
         }
       }
-      return { [Symbol.asyncIterator]: envelopes, close: () => subscription.close() };
+      return { [Symbol.asyncIterator]: envelopes, close };
     },
     cut() {
       for (const cut of cuts) cut();
     },
     async close() {
       for (const timer of late) clearTimeout(timer);
+      late.clear();
       await transport.close();
     },
   };
