@@ -4,12 +4,11 @@ import { concatBytes, equalBytes, fromBase64, fromHex, toBase64, toHex } from ".
 
 const bytes = fc.uint8Array({ maxLength: 100 });
 /** Text that is nearly right: one character of a good text replaced, inserted or removed. */
-const nearly = (encode: (bytes: Uint8Array) => string) =>
-  fc.tuple(bytes, fc.nat(), fc.string({ maxLength: 2 }), fc.nat(1)).map(([of, at, insert, remove]) => {
-    const text = encode(of);
-    const index = at % (text.length + 1);
-    return text.slice(0, index) + insert + text.slice(index + remove);
-  });
+const nearly = fc.tuple(bytes, fc.nat(), fc.string({ maxLength: 2 }), fc.nat(1)).map(([of, at, insert, remove]) => {
+  const text = toBase64(of);
+  const index = at % (text.length + 1);
+  return text.slice(0, index) + insert + text.slice(index + remove);
+});
 
 describe.each([
   ["base64", toBase64, fromBase64, (of: Uint8Array) => Buffer.from(of).toString("base64")],
@@ -23,25 +22,21 @@ describe.each([
       }),
     );
   });
+});
 
-  test("has one text for every sequence of bytes: any other is refused", () => {
-    fc.assert(
-      fc.property(fc.oneof(nearly(encode), fc.string()), (text) => {
-        const decoded = decode(text);
-        if (decoded !== undefined) expect(encode(decoded)).toBe(text);
-      }),
-      { numRuns: 2000 },
-    );
-  });
+test("base64 has one text for every sequence of bytes: any other is refused", () => {
+  fc.assert(
+    fc.property(fc.oneof(nearly, fc.string()), (text) => {
+      const decoded = fromBase64(text);
+      if (decoded !== undefined) expect(toBase64(decoded)).toBe(text);
+    }),
+    { numRuns: 2000 },
+  );
 });
 
 test.each(["AA", "AA=", "A===", "AAAA====", "AB==", "AAB=", "AA=A", "====", "AAA-", "AAA_", " AAA", "AAAA\n", "AAAÄ"])(
   "%j is no base64",
   (text) => expect(fromBase64(text)).toBeUndefined(),
-);
-
-test.each(["a", "AB", "0x", " ab", "ab\n", "gg", "+1", "1e+1"])("%j is no hexadecimal", (text) =>
-  expect(fromHex(text)).toBeUndefined(),
 );
 
 test("bytes are equal when all are, and joined in order", () => {

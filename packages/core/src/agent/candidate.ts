@@ -5,7 +5,6 @@ import {
   CandidateSchema,
   CandidateType,
   NetworkType,
-  RelatedAddressSchema,
   TCPType,
   type Candidate as WireCandidate,
 } from "../gen/cunicu/epdisc/epdisc_pb.ts";
@@ -95,7 +94,7 @@ export function writeCandidate(candidate: Candidate): WireCandidate {
     type: numberOf<CandidateType>(types, type),
     networkType: protocol === "udp" ? udp : tcp,
     tcpType: tcpType === undefined ? TCPType.UNSPECIFIED_TCP_TYPE : numberOf<TCPType>(tcpTypes, tcpType),
-    ...(related !== undefined && { relatedAddress: create(RelatedAddressSchema, related) }),
+    ...(related !== undefined && { relatedAddress: related }),
   });
 }
 

@@ -19,7 +19,7 @@ export interface HeaderFields {
 
 /** Whether text names an instance: 32 hexadecimal digits. */
 export function isInstance(text: string): boolean {
-  return fromHex(text)?.length === instanceBytes;
+  return /^[0-9a-f]{32}$/.test(text);
 }
 
 /** A header that binds the direction, and nothing else: for messages that no backend carries. */
@@ -35,8 +35,8 @@ export function isReflected({ senderRole }: Header, role: Role): boolean {
 export function writeHeader(role: Role, instance: Instance, fields: HeaderFields): Header {
   return {
     ...writeDirection(role),
-    instance: nameBytes(instance),
-    recipientInstance: fields.recipientInstance === undefined ? new Uint8Array() : nameBytes(fields.recipientInstance),
+    instance: fromHex(instance),
+    recipientInstance: fromHex(fields.recipientInstance ?? ""),
     sequence: BigInt(fields.sequence),
     acknowledge: fields.acknowledge,
   };
@@ -52,8 +52,4 @@ export function readHeader(header: Header, role: Role, instance: Instance): Posi
   const fresh = recipientInstance.length > 0 && toHex(recipientInstance) === instance;
   if (recipientInstance.length > 0 && !fresh) return "other-instance";
   return { instance: toHex(header.instance), sequence, acknowledge, fresh };
-}
-
-function nameBytes(instance: Instance): Uint8Array {
-  return fromHex(instance) ?? new Uint8Array();
 }

@@ -25,7 +25,7 @@ export function createReceipts(send: (receipt: MessageInit["receipt"], to: Insta
     for (const [instance, sequences] of waiting) {
       waiting.delete(instance);
       sending = { to: instance, sequences };
-      const receipt = { instance: fromHex(instance) ?? new Uint8Array(), sequences: [...sequences].map(BigInt) };
+      const receipt = { instance: fromHex(instance), sequences: [...sequences].map(BigInt) };
       try {
         await send(receipt, instance);
       } catch {

@@ -5,13 +5,14 @@ import { systemClock } from "../async/clock.ts";
 import { disposable } from "../async/disposable.ts";
 import { createQueue, type Queue } from "../async/queue.ts";
 import { onAbort } from "../async/signal.ts";
-import type { ReceivedMessage, Subscription } from "../backend/backend.ts";
+import type { ReceivedMessage } from "../backend/backend.ts";
 import { randomBytes } from "../bytes.ts";
-import { asWiceError, WiceError } from "../errors.ts";
+import { WiceError } from "../errors.ts";
 import { createLruMap } from "../lru-map.ts";
 import { PublicKey } from "../public-key.ts";
 import { readDescription } from "./description.ts";
 import { drivePeering, type PeeringDriver } from "./drive-peering.ts";
+import { createHearing } from "./hearing.ts";
 import type { Peer, PeerOptions, PeerStatus } from "./peer.ts";
 import type { Welcome } from "./peering-state.ts";
 import type { Session } from "./session.ts";
@@ -21,12 +22,6 @@ const incomingLimit = 64;
 const statusLimit = 256;
 /** Peers that nothing goes on with, of whom we still know what was: for `explain`, and for those who did not hear the end. */
 const maxResting = 256;
-
-/** The subscription of one sender's messages, or of anybody's. */
-interface Ear {
-  readonly live: Promise<Subscription>;
-  readonly stop: AbortController;
-}
 
 /**
  * A peer that can connect, and be called by those that `accept` lets in.
@@ -48,36 +43,31 @@ export function createPeer<SomeAgent extends Agent>(options: PeerOptions<SomeAge
     if (!(value >= 0)) throw new WiceError("invalid-argument", `${name} is a number from 0`);
   const dialect = agents.find((agent) => agent.dialect !== undefined)?.dialect;
   const drivers = new Map<string, PeeringDriver>();
-  const ears = new Map<string, Ear>();
   const resting = createLruMap<string, PeeringDriver>(() => maxResting);
   const observers = new Set<Queue<PeerStatus>>();
   const turnAway = (session: Session): void => void session.close({ reason: "busy", drainMs: 0 });
   const incoming: Queue<Session> = createQueue(incomingLimit, () => {}, turnAway);
-  const anybody = PublicKey.any.toString();
   let closed: Promise<void> | undefined;
-  /** Why our key cannot be called now. */
-  let deaf: WiceError | undefined;
-  /** It was said, and nothing else since. */
-  let isListening = false;
 
   const tell = (status: PeerStatus): void => {
     for (const observer of observers) observer.pushDroppingOldest(status);
   };
 
-  const tellDeaf = (error: WiceError): void => {
-    isListening = false;
-    tell({ type: "deaf", error });
-  };
-  /** Both the backend and the first subscription say so. */
-  const tellListening = (): void => {
-    if (!isListening) tell({ type: "listening" });
-    isListening = true;
-  };
-  const setDeaf = (error: WiceError | undefined): void => {
-    const isNews = deaf?.message !== error?.message;
-    deaf = error;
-    if (isNews) for (const driver of drivers.values()) driver.onDeaf();
-  };
+  const hearing = createHearing({
+    ...{ privateKey, backend, tell },
+    onMessage: (received) => receive(received),
+    onChange() {
+      for (const driver of drivers.values()) driver.onDeaf();
+    },
+    onRetrying(error) {
+      for (const driver of drivers.values()) driver.onRetrying(error);
+    },
+    onOver(from, error) {
+      if (from.equals(PublicKey.any)) incoming.fail(error);
+    },
+  });
+  /** Whoever may call is heard in any case. */
+  const hear = (key: PublicKey): Promise<void> => hearing.hear(accept === undefined ? key : PublicKey.any);
 
   const driverOf = (key: PublicKey): PeeringDriver => {
     const text = key.toString();
@@ -89,56 +79,22 @@ export function createPeer<SomeAgent extends Agent>(options: PeerOptions<SomeAge
   };
   const drive = (key: PublicKey, text: string): PeeringDriver => {
     const made = drivePeering({
-      ...{ pair: { ours: privateKey, theirs: key }, backend, agents, clock, random, reconnectMs, reconnectIncomingMs },
-      listening: () => hear(accept === undefined ? key : PublicKey.any).then(() => {}),
+      ...{ pair: { ours: privateKey, theirs: key }, backend, agents, dialect, clock, random },
+      ...{ reconnectMs, reconnectIncomingMs },
+      listening: () => hear(key),
       onIncoming(session) {
         if (!incoming.push(session)) turnAway(session);
       },
-      deaf: () => deaf,
+      deaf: () => hearing.deaf,
       onEntry: (entry) => tell({ type: "peer", key, ...entry }),
       onIdle() {
         if (drivers.get(text) !== made) return;
         drivers.delete(text);
         resting.set(text, made);
-        if (accept === undefined) deafen(text);
+        if (accept === undefined) hearing.leave(key);
       },
     });
     return made;
-  };
-
-  /** Subscribes to a sender's messages, unless that is done. */
-  const hear = (from: PublicKey): Promise<Subscription> => {
-    const text = from.toString();
-    const found = ears.get(text);
-    if (found !== undefined) return found.live;
-    // Nobody has listened until now: what was before says nothing.
-    if (ears.size === 0) deaf = undefined;
-    const stop = new AbortController();
-    const live = backend.subscribe({ ours: privateKey, theirs: from }, { signal: stop.signal });
-    const ear: Ear = { live, stop };
-    ears.set(text, ear);
-    const over = (error: unknown): void => {
-      if (ears.get(text) !== ear) return;
-      ears.delete(text);
-      if (stop.signal.aborted) return;
-      const failure = asWiceError(error, "the backend");
-      tellDeaf(failure);
-      setDeaf(failure);
-      if (text === anybody) incoming.fail(failure);
-    };
-    live
-      .then(async (subscription) => {
-        tellListening();
-        for await (const received of subscription) receive(received);
-        over(new WiceError("closed", "the backend is closed"));
-      })
-      .catch(over);
-    return live;
-  };
-  const deafen = (text: string): void => {
-    ears.get(text)?.stop.abort(new WiceError("closed", "nothing is expected of this peer"));
-    ears.delete(text);
-    if (ears.size === 0) isListening = false;
   };
 
   const receive = ({ sender, message, instance }: ReceivedMessage): void => {
@@ -167,19 +123,6 @@ export function createPeer<SomeAgent extends Agent>(options: PeerOptions<SomeAge
     }
   };
 
-  /** What the backend says of our key is of interest to who wonders why nothing comes. */
-  const backendStatus = backend.status()[Symbol.asyncIterator]();
-  const watchBackend = async (): Promise<void> => {
-    for await (const status of { [Symbol.asyncIterator]: () => backendStatus }) {
-      if ("key" in status && !status.key.equals(privateKey.publicKey)) continue;
-      if (status.type === "retrying") for (const driver of drivers.values()) driver.onRetrying(status.error);
-      else setDeaf(status.type === "subscribed" ? undefined : status.error);
-      if (status.type === "lost") tellDeaf(status.error);
-      if (status.type === "subscribed") tellListening();
-    }
-  };
-
-  void watchBackend();
   if (accept !== undefined) hear(PublicKey.any).catch(() => {});
   const stopWatching = options.watchNetwork?.(() => {
     for (const driver of [...drivers.values()]) driver.networkChanged();
@@ -195,7 +138,7 @@ export function createPeer<SomeAgent extends Agent>(options: PeerOptions<SomeAge
       const scope = new AbortController();
       const forget = onAbort(signal, () => scope.abort(signal?.reason));
       // A backend that refuses will never let us hear an answer.
-      hear(accept === undefined ? key : PublicKey.any).catch((error: unknown) => scope.abort(error));
+      hear(key).catch((error: unknown) => scope.abort(error));
       try {
         return await driverOf(key).connect(scope.signal);
       } finally {
@@ -221,11 +164,10 @@ export function createPeer<SomeAgent extends Agent>(options: PeerOptions<SomeAge
       closed ??= (async () => {
         stopWatching?.();
         incoming.end();
-        await backendStatus.return?.();
         // Of those that rest, the last words may be under way.
         const all = [...drivers.values(), ...resting.values()];
         await Promise.all(all.map((driver) => driver.close("the peer was closed")));
-        for (const text of [...ears.keys()]) deafen(text);
+        await hearing.close();
         for (const observer of [...observers]) observer.end();
       })();
       return closed;

@@ -6,8 +6,6 @@ import { type Candidate, readCandidate, writeCandidate } from "../agent/candidat
 import { fromHex, toHex } from "../bytes.ts";
 import {
   type SessionDescription,
-  SessionDescription_CloseSchema,
-  SessionDescription_ReceivedSchema,
   SessionDescriptionSchema,
   SessionDescription_Close_Cause as WireCause,
   SessionDescription_Kind as WireKind,
@@ -74,25 +72,20 @@ export function writeDescription(description: Description): SessionDescription {
     epoch: BigInt(epoch),
     ...{ ufrag, pwd, sdp, candidatesComplete, answerWanted },
     candidates: description.candidates.map(writeCandidate),
-    sessionId: fromHex(sessionId) ?? new Uint8Array(),
+    sessionId: fromHex(sessionId),
     kind: wireKinds[kind],
     answerTo: BigInt(kind === "answer" ? epoch : 0),
     agents: [...agents],
     ...(ephemeralKey !== undefined && { ephemeralKey: new Uint8Array(ephemeralKey) }),
     ...(received !== undefined && {
-      received: create(SessionDescription_ReceivedSchema, {
-        sessionId: fromHex(received.sessionId) ?? new Uint8Array(),
+      received: {
+        sessionId: fromHex(received.sessionId),
         kind: wireKinds[received.kind],
         epoch: BigInt(received.epoch),
         candidates: received.candidates,
-      }),
+      },
     }),
-    ...(close !== undefined && {
-      close: create(SessionDescription_CloseSchema, {
-        reason: inWords(close.reason),
-        cause: wireCauses[close.cause],
-      }),
-    }),
+    ...(close !== undefined && { close: { reason: inWords(close.reason), cause: wireCauses[close.cause] } }),
   });
 }
 

@@ -10,7 +10,7 @@ import type { KeyPair } from "../private-key.ts";
 import { electRole } from "../role.ts";
 import { createSession, type OwnedSession } from "./create-session.ts";
 import type { Close, Description } from "./description.ts";
-import type { DaemonSaid } from "./dialect.ts";
+import type { DaemonSaid, Dialect } from "./dialect.ts";
 import { type Circumstances, explain, explainAttempt, explainPath, explainSession } from "./explain.ts";
 import { createInBandSeal } from "./in-band-seal.ts";
 import { createPartings } from "./partings.ts";
@@ -54,6 +54,7 @@ export interface PeeringDependencies {
   readonly pair: KeyPair;
   readonly backend: Backend;
   readonly agents: readonly Agent[];
+  readonly dialect: Dialect | undefined;
   readonly clock: Clock;
   readonly random: RandomBytes;
   readonly reconnectMs: number;
@@ -75,15 +76,10 @@ interface Waiting {
 }
 
 export function drivePeering(dependencies: PeeringDependencies): PeeringDriver {
-  const { pair, backend, agents, clock, random } = dependencies;
+  const { pair, backend, agents, clock, random, dialect, reconnectMs, reconnectIncomingMs } = dependencies;
   const role = electRole(pair.ours.publicKey, pair.theirs);
-  const context: PeeringContext = {
-    role,
-    agents: agents.map(({ name }) => name),
-    reconnectMs: dependencies.reconnectMs,
-    reconnectIncomingMs: dependencies.reconnectIncomingMs,
-    dialect: agents.find((agent) => agent.dialect !== undefined)?.dialect,
-  };
+  const names = agents.map(({ name }) => name);
+  const context: PeeringContext = { role, agents: names, dialect, reconnectMs, reconnectIncomingMs };
   let peering = createPeering({ nowMs: clock.now() });
   let timer: Timer | undefined;
   let isWorking = false;

@@ -1,12 +1,10 @@
 /** Carries out what attempts decide: makes connections, lets them negotiate, and sends what there is to say. */
 
-import { create } from "@bufbuild/protobuf";
 import type { Agent, AgentChannel, AgentConnection, AgentDescription, ServerError } from "../agent/agent.ts";
 import { writeCandidate } from "../agent/candidate.ts";
 import type { Clock } from "../async/clock.ts";
 import type { Backend, Instance } from "../backend/backend.ts";
 import { asWiceError, isWiceError, WiceError } from "../errors.ts";
-import { type Credentials, CredentialsSchema } from "../gen/cunicu/epdisc/epdisc_pb.ts";
 import type { MessageInit } from "../message.ts";
 import type { KeyPair } from "../private-key.ts";
 import type { Role } from "../role.ts";
@@ -73,7 +71,9 @@ export function createAttemptRunner(dependencies: AttemptRunnerDependencies): At
   /** The attempt that asks any instance of the peer. */
   let asking: string | undefined;
   /** What a daemon would have to know, to go along with that. */
-  let greeting: { readonly id: string; readonly credentials: Credentials; carried: boolean } | undefined;
+  let greeting:
+    | { readonly id: string; readonly credentials: NonNullable<MessageInit["credentials"]>; carried: boolean }
+    | undefined;
 
   const open = (id: string, run: Running, number: number, name: Agent["name"], bare: boolean): void => {
     const agent = agents.find((each) => each.name === name);
@@ -190,71 +190,63 @@ export function createAttemptRunner(dependencies: AttemptRunnerDependencies): At
       return;
     }
     if (isInBand) note("sent", `${describeInWords(description)}, in-band`);
-    if (!isInBand || again) void publish(attempt, run, description, message);
+    if (!isInBand || again) publish(run, attempt, description, message);
   };
-  const publish = async (
-    { id, instance }: Attempt,
-    run: Running,
-    description: Description,
-    message: MessageInit,
-  ): Promise<void> => {
-    stopPublishing(run);
-    run.publishing = new AbortController();
-    const { signal } = run.publishing;
+  const publish = (run: Running, { id, instance }: Attempt, description: Description, message: MessageInit): void => {
     if (id === asking && greeting !== undefined) {
       message.credentials = greeting.credentials;
       greeting.carried = true;
     }
-    run.underWay += 1;
-    try {
-      await dependencies.listening();
-      signal.throwIfAborted();
-      const { subscribers } = await backend.publish(pair, message, { signal, recipientInstance: instance });
-      run.sent = { subscribers };
-      run.sendError = undefined;
+    stopPublishing(run);
+    void say(run, [message], instance, (subscribers) => {
       const to = subscribers === 0 ? "; nobody is subscribed" : "";
-      note("sent", `${describeInWords(description)}${to}`);
-    } catch (error) {
-      if (!signal.aborted) fail(run, asWiceError(error, "the backend"));
-    } finally {
-      run.underWay -= 1;
-    }
+      return `${describeInWords(description)}${to}`;
+    });
   };
   /** What is said again by the next batch with credentials, so that one makes room for the other. */
-  const speak = async (
+  const speak = (
     id: string,
     run: Running,
     { credentials: said, candidates }: Extract<AttemptEffect, { type: "speak" }>,
-  ): Promise<void> => {
-    const credentials =
-      said && create(CredentialsSchema, { ufrag: said.ufrag, pwd: said.pwd, needCreds: said.needCredentials });
+  ): void => {
+    const credentials = said && { ufrag: said.ufrag, pwd: said.pwd, needCreds: said.needCredentials };
     // Who has not been heard may speak our language: what asks for that takes this along, unless it has nothing to say.
     const waits = greeting?.id !== id || greeting.carried;
     if (credentials?.needCreds === true && asking !== undefined && waits) {
       greeting = { id, credentials, carried: false };
       return;
     }
+    const messages: MessageInit[] = candidates.map((candidate) => ({ candidate: writeCandidate(candidate) }));
     if (credentials !== undefined) {
       stopPublishing(run);
-      run.publishing = undefined;
+      messages.unshift({ credentials });
     }
+    void say(
+      run,
+      messages,
+      undefined,
+      () => `${credentials === undefined ? "" : "credentials and "}${candidates.length} candidates, as to a daemon`,
+    );
+  };
+  /** One message after the other, until there is news. */
+  const say = async (
+    run: Running,
+    messages: readonly MessageInit[],
+    recipientInstance: Instance | undefined,
+    inWords: (subscribers: number | undefined) => string,
+  ): Promise<void> => {
     run.publishing ??= new AbortController();
     const { signal } = run.publishing;
-    const messages: MessageInit[] = candidates.map((candidate) => ({ candidate: writeCandidate(candidate) }));
-    if (credentials !== undefined) messages.unshift({ credentials });
     run.underWay += 1;
     try {
       await dependencies.listening();
       for (const message of messages) {
         signal.throwIfAborted();
-        const { subscribers } = await backend.publish(pair, message, { signal });
+        const { subscribers } = await backend.publish(pair, message, { signal, recipientInstance });
         run.sent = { subscribers };
       }
       run.sendError = undefined;
-      note(
-        "sent",
-        `${credentials === undefined ? "" : "credentials and "}${candidates.length} candidates, as to a daemon`,
-      );
+      note("sent", inWords(run.sent?.subscribers));
     } catch (error) {
       if (!signal.aborted) fail(run, asWiceError(error, "the backend"));
     } finally {
@@ -265,7 +257,10 @@ export function createAttemptRunner(dependencies: AttemptRunnerDependencies): At
     if (run.sendError?.message !== error.message) note("backend", error.message);
     run.sendError = error;
   };
-  const stopPublishing = ({ publishing }: Running): void => publishing?.abort(new WiceError("closed", "there is news"));
+  const stopPublishing = (run: Running): void => {
+    run.publishing?.abort(new WiceError("closed", "there is news"));
+    run.publishing = undefined;
+  };
 
   const part = (instance: Instance | undefined, description: Description, until: "accepted" | "delivered"): void => {
     const message = { session: writeDescription(description) };
@@ -299,7 +294,7 @@ export function createAttemptRunner(dependencies: AttemptRunnerDependencies): At
           send(attempt, run, effect.description, effect.again);
           return;
         case "speak":
-          void speak(id, run, effect);
+          speak(id, run, effect);
           return;
         case "connect":
           open(id, run, effect.connection, effect.agent, attempt.daemon !== undefined);

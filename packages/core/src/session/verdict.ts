@@ -79,8 +79,8 @@ export const notHeard: Verdict = {
 
 export const noCommonAgent: Verdict = {
   code: "no-common-agent",
-  text: "the two peers have no agent in common: WebRTC, sealed datagrams and bare ones do not go together",
-  next: "give one of them the other's agent as well; on the command line, --udp to both or to none",
+  text: "the two peers have no agent in common: WebRTC, or sealed or bare datagrams",
+  next: "give one of them the other's agent as well; --udp goes to both or to none",
 };
 
 export function noAgent({ message }: WiceError): Verdict {

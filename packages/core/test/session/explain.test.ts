@@ -107,8 +107,8 @@ describe.each(roles)("the %s one wants a session", (role) => {
     for (const verdict of [explain(we, they), explain(they, we)])
       expect(verdict).toEqual({
         code: "no-common-agent",
-        text: "the two peers have no agent in common: WebRTC, sealed datagrams and bare ones do not go together",
-        next: "give one of them the other's agent as well; on the command line, --udp to both or to none",
+        text: "the two peers have no agent in common: WebRTC, or sealed or bare datagrams",
+        next: "give one of them the other's agent as well; --udp goes to both or to none",
       });
     await stage.end();
   });

@@ -15,7 +15,7 @@ test("a session id that changes with each message, though it names ours, does no
   const we = stage.start("controlled", everybody);
   const puppet = createPuppet(stage, we, keys[0]);
   for (let i = 0; i < 500; i++) {
-    const ours = fromHex(stage.saidBy(we).at(-1)?.description.sessionId ?? "") ?? idOf(0);
+    const ours = fromHex(stage.saidBy(we).at(-1)?.description.sessionId ?? "");
     const received = { sessionId: ours, epoch: 1n, kind: kinds.ANSWER, candidates: 1 };
     const sdp = `v=0\r\no=- puppet${i} 0 IN IP4 0.0.0.0\r\n`;
     await puppet.say(offers({ sessionId: idOf(i + 1), sdp, ...(i > 0 && { received }) }));
@@ -33,7 +33,7 @@ test("offers of ever new epochs and connections do not cost us a connection each
   const we = stage.start("controlled", everybody);
   const puppet = createPuppet(stage, we, keys[0]);
   for (let i = 0; i < 500; i++) {
-    const ours = fromHex(stage.saidBy(we).at(-1)?.description.sessionId ?? "") ?? idOf(0);
+    const ours = fromHex(stage.saidBy(we).at(-1)?.description.sessionId ?? "");
     const received = { sessionId: ours, epoch: BigInt(i), kind: kinds.ANSWER, candidates: 1 };
     const sdp = `v=0\r\no=- puppet${i} 0 IN IP4 0.0.0.0\r\n`;
     await puppet.say(offers({ epoch: BigInt(i + 1), ufrag: `ufrag${i}`, sdp, ...(i > 0 && { received }) }));

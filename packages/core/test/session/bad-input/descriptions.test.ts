@@ -160,11 +160,10 @@ describe("taken as far as they make sense", () => {
     const [ours] = stage.saidBy(we).slice(-1);
     const [theirs] = stage.saidBy(honest).slice(-1);
     if (ours === undefined || theirs === undefined) throw new Error("nobody has said anything");
-    const hex = (id: string): Uint8Array => fromHex(id) ?? new Uint8Array();
     await puppet.say(
       offers({
-        sessionId: hex(theirs.description.sessionId),
-        received: { sessionId: hex(ours.description.sessionId), epoch: 1n, kind: kinds.ANSWER, candidates: 1 },
+        sessionId: fromHex(theirs.description.sessionId),
+        received: { sessionId: fromHex(ours.description.sessionId), epoch: 1n, kind: kinds.ANSWER, candidates: 1 },
         close: { reason: `\u001b[2J\r\n\u202e${"☃".repeat(50_000)}`, cause: 0 },
       }),
       { instance: honest.backend.instance },

@@ -75,7 +75,7 @@ describe("a session of ours is connected", () => {
       session.restart();
       await stage.clock.advance(1_000);
     }
-    const hex = (id: string | undefined): Uint8Array => fromHex(id ?? "") ?? new Uint8Array();
+    const hex = (id: string | undefined): Uint8Array => fromHex(id ?? "");
     const [ours, theirs] = [stage.saidBy(we).at(-1)?.description, stage.saidBy(they).at(-1)?.description];
     const received = { sessionId: hex(ours?.sessionId), epoch: 1n, kind: kinds.ANSWER, candidates: 1 };
     const calls = we.agent.connections[0]?.calls.length;

@@ -37,7 +37,7 @@ export function createPuppet(stage: Stage, whom: Actor, key: PrivateKey): Puppet
       sequences.set(instance, sequence);
       const header = create(HeaderSchema, {
         senderRole: isControlling ? WireRole.CONTROLLING : WireRole.CONTROLLED,
-        instance: fromHex(instance) ?? new Uint8Array(),
+        instance: fromHex(instance),
         sequence,
       });
       const session = create(SessionDescriptionSchema, description);
