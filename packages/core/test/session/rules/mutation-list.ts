@@ -258,23 +258,18 @@ export const ruleMutations: readonly Mutation[] = [
     "if (plaintext === undefined) return undefined;",
     "if (plaintext === undefined) return readDescription(decodeMessage(envelope.body).session as never);",
   ),
-  one(
-    "the backend is the fallback",
-    "run-attempts.ts",
-    "if (!isInBand || again) void publish",
-    "if (again) void publish",
-  ),
+  one("the backend is the fallback", "run-attempts.ts", "if (!isInBand || again) publish(", "if (again) publish("),
   one(
     "repeats go by the backend as well",
     "run-attempts.ts",
-    "if (!isInBand || again) void publish",
-    "if (!isInBand) void publish",
+    "if (!isInBand || again) publish(",
+    "if (!isInBand) publish(",
   ),
   one(
     "a lost backend ends nothing",
     "create-peer.ts",
-    'if (status.type === "lost") tellDeaf(status.error);',
-    'if (status.type === "lost") for (const driver of drivers.values()) void driver.close("deaf");',
+    "driver.onDeaf();",
+    'if (hearing.deaf !== undefined) void driver.close("deaf");',
   ),
 
   // Recovery
