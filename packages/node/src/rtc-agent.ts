@@ -2,6 +2,7 @@
 
 import {
   type Agent,
+  type IceServer,
   type PeerConnectionConfiguration,
   type PeerConnectionLike,
   type RtcOptions,
@@ -31,5 +32,25 @@ export async function nodeRtc(options: Omit<RtcOptions, "RTCPeerConnection"> = {
   } catch (cause) {
     throw new WiceError("unsupported", "there is no WebRTC here; run: npm install node-datachannel", { cause });
   }
-  return rtc({ ...options, RTCPeerConnection: implementation });
+  return rtc({ ...options, RTCPeerConnection: escaping(implementation) });
+}
+
+/**
+ * node-datachannel puts name and password into the URL of the server, and takes them out again, decoded: a name that has a
+ * colon, as those of a relay have (when it ends, and whose it is), would end there.
+ */
+function escaping(Implementation: Implementation): Implementation {
+  return class extends Implementation {
+    constructor(configuration: PeerConnectionConfiguration) {
+      super({ ...configuration, iceServers: configuration.iceServers.map(percentEncoded) });
+    }
+  };
+}
+
+function percentEncoded({ urls, username, credential }: IceServer): IceServer {
+  return {
+    urls,
+    ...(username !== undefined && { username: encodeURIComponent(username) }),
+    ...(credential !== undefined && { credential: encodeURIComponent(credential) }),
+  };
 }

@@ -36,11 +36,10 @@ export interface TurnRequest {
 }
 
 const realm = "wice.test";
-const [username, credential] = ["alice", "secret"];
-const key = createHash("md5").update(`${username}:${realm}:${credential}`).digest();
 const names = new Map<number, string>(Object.entries(method).map(([name, number]) => [number, name]));
 
-export async function startScriptedTurn(): Promise<ScriptedTurn> {
+export async function startScriptedTurn({ username = "alice", credential = "secret" } = {}): Promise<ScriptedTurn> {
+  const key = createHash("md5").update(`${username}:${realm}:${credential}`).digest();
   const socket = createSocket("udp4");
   socket.bind(0, "127.0.0.1");
   await once(socket, "listening");
