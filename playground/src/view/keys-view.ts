@@ -13,37 +13,47 @@ export function showKeys(store: KeyStore, owner: string, keyNames: readonly stri
     : "The private keys of this tab are forgotten with it. Nothing is sent to anybody else.";
   const renew = slot(root, "renew");
   renew.hidden = false;
-  renew.addEventListener("click", async () => {
-    await Promise.all(keyNames.map((name) => store.delete(name)));
-    location.reload();
+  const trouble = slot(root, "trouble");
+  /** Resolves with whether it worked. */
+  const attempt = async (run: () => Promise<void>): Promise<boolean> => {
+    trouble.hidden = true;
+    try {
+      await run();
+      return true;
+    } catch (error) {
+      if (!isWiceError(error)) throw error;
+      trouble.textContent = failures[error.code] ?? `That did not work: ${error.message}. Load the page again.`;
+      trouble.hidden = false;
+      return false;
+    }
+  };
+  renew.addEventListener("click", () => {
+    void attempt(async () => {
+      await Promise.all(keyNames.map((name) => store.delete(name)));
+      location.reload();
+    });
   });
   const [name] = keyNames;
   if (!kept || name === undefined) return;
 
   slot(root, "own").hidden = false;
   slot(root, "label").textContent = `Private key of ${owner}`;
-  const [input, trouble] = [slot(root, "input", HTMLInputElement), slot(root, "trouble")];
-  const attempt = async (run: () => Promise<void>): Promise<void> => {
-    trouble.hidden = true;
-    try {
-      await run();
-    } catch (error) {
-      if (!isWiceError(error)) throw error;
-      trouble.textContent = failures[error.code] ?? `That did not work: ${error.message}. Load the page again.`;
-      trouble.hidden = false;
-      input.focus();
-    }
-  };
-  slot(root, "form").addEventListener("submit", (event) => {
+  const input = slot(root, "input", HTMLInputElement);
+  slot(root, "form").addEventListener("submit", async (event) => {
     event.preventDefault();
-    void attempt(() => replaceKey(store, name, input.value.trim()));
+    if (!(await attempt(() => replaceKey(store, name, input.value.trim())))) input.focus();
   });
   slot(root, "show").addEventListener("click", () => {
     void attempt(async () => {
       input.value = await store.exportText(name);
-      input.type = "text";
+      input.classList.remove("secret");
       input.select();
     });
+  });
+  // Whoever folds it up wants it seen no more.
+  slot(root, "own", HTMLDetailsElement).addEventListener("toggle", () => {
+    input.value = "";
+    input.classList.add("secret");
   });
 }
 
