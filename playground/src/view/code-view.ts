@@ -5,6 +5,7 @@ import { offerCopy } from "./copy-button.ts";
 import { byId, element, makeScrollable, slot } from "./slots.ts";
 
 export interface CodeView {
+  /** Chapters of the same titles each time. */
   show(chapters: readonly Chapter[]): void;
 }
 
@@ -13,6 +14,15 @@ export function createCodeView(): CodeView {
   const shown = makeScrollable(slot(root, "code"), "Code", "region");
   let chosen = 0;
   let chapters: readonly Chapter[] = [];
+  const chapterButton = (title: string, i: number): HTMLButtonElement => {
+    const button = element("button", "small", title);
+    button.type = "button";
+    button.addEventListener("click", () => {
+      chosen = i;
+      draw();
+    });
+    return button;
+  };
   const draw = (): void => {
     shown.textContent = chapters[chosen]?.code ?? "";
     slot(root, "chapters")
@@ -24,18 +34,9 @@ export function createCodeView(): CodeView {
   offerCopy(slot(root, "copy", HTMLButtonElement), "the code", () => shown.textContent ?? "");
   return {
     show(given) {
+      // The buttons stay: one of them may have the focus.
+      if (chapters.length === 0) slot(root, "chapters").append(...given.map(({ title }, i) => chapterButton(title, i)));
       chapters = given;
-      slot(root, "chapters").replaceChildren(
-        ...chapters.map(({ title }, i) => {
-          const button = element("button", "small", title);
-          button.type = "button";
-          button.addEventListener("click", () => {
-            chosen = i;
-            draw();
-          });
-          return button;
-        }),
-      );
       draw();
     },
   };
