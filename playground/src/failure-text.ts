@@ -6,7 +6,7 @@ export function failureText(error: unknown, recipient: string): string {
   if (!isWiceError(error)) return "Not sent, by a defect of this page. Load it again, and please report it.";
   switch (error.code) {
     case "not-delivered":
-      return `Not delivered: ${recipient} could not be reached. Send it again when the relay is back.`;
+      return `Not delivered: ${recipient} could not be reached. Send it again when it is there.`;
     case "delivery-unknown":
       return `Perhaps delivered: no receipt of ${recipient} came back. Look there before you send it again.`;
     case "too-large":
@@ -19,7 +19,7 @@ export function failureText(error: unknown, recipient: string): string {
     case "unsupported":
       return "Not sent: what answers at the relay’s address is no relay. Use another one.";
     case "closed":
-      return "Not sent: this page is closing. Load it again.";
+      return "Not sent: its sender has gone meanwhile. Send it again.";
     default:
       return `Not sent: ${error.message}. Load the page again, or use another relay.`;
   }

@@ -2,6 +2,7 @@
 
 import { electRole, isWiceError, type PublicKey } from "@wice/core";
 import { openKeyStore } from "@wice/web";
+import { createCalm } from "./calm-verdict.ts";
 import { createEnvelopeLog } from "./envelope-log.ts";
 import { measureForever } from "./measuring.ts";
 import { takePlace } from "./place.ts";
@@ -17,6 +18,7 @@ import { showNotice } from "./view/notice-view.ts";
 import { createPeerView, type PeerView } from "./view/peer-view.ts";
 import { createRelayView } from "./view/relay-view.ts";
 import { showRoles } from "./view/roles-view.ts";
+import { createTimelineView } from "./view/timeline-view.ts";
 import { names, showWay } from "./view/way-view.ts";
 import { createWeatherView } from "./view/weather-view.ts";
 import { type Choice, chooseWay, elsewhere, invitation, readInvitation } from "./way.ts";
@@ -26,6 +28,8 @@ const places = ["alice", "bob"] as const;
 
 async function main(): Promise<void> {
   const page = new URL(location.href);
+  // A link that is pasted into the tab of this page differs in nothing else, and browsers load nothing for that.
+  addEventListener("hashchange", () => location.reload());
   let choice: Choice;
   try {
     choice = chooseWay(page);
@@ -45,18 +49,19 @@ async function main(): Promise<void> {
 
   const [here, there] = names[way];
   const weather: Weather = { ...clearWeather };
-  const relayView = createRelayView(relay, own);
+  const relayView = createRelayView(relay, own, () => weather.cut);
   const nameOf = (key: PublicKey): string | undefined => {
     const at = privateKeys.findIndex(({ publicKey }) => publicKey.equals(key));
     return at >= 0 ? names[way][at] : first?.other?.equals(key) === true ? there : undefined;
   };
+  const envelopesView = createEnvelopesView({
+    nameOf,
+    onLeft: (key) => privateKeys[0]?.publicKey.equals(key) === true,
+    lanes: [way === "page" ? here : "here", relay.serverless ? "browser" : "relay", way === "page" ? there : "there"],
+  });
   const envelopes = createEnvelopeLog(
     (key) => privateKeys.find(({ publicKey }) => publicKey.equals(key)),
-    createEnvelopesView({
-      nameOf,
-      onLeft: (key) => privateKeys[0]?.publicKey.equals(key) === true,
-      lanes: [way === "page" ? here : "here", relay.serverless ? "browser" : "relay", way === "page" ? there : "there"],
-    }),
+    envelopesView,
   );
 
   let first: Side | undefined;
@@ -67,9 +72,7 @@ async function main(): Promise<void> {
     if (key !== undefined) first?.connect(key);
   };
   const callLink = (text: string): void => {
-    const called = readInvitation(text);
-    if (called === undefined)
-      throw new Error("That is neither a link of this page nor a public key. Copy it again, whole.");
+    const called = readInvitation(text, page, relay);
     if (first?.key.equals(called) === true)
       throw new Error("That is the key of this page itself. Open the link at the other side.");
     first?.connect(called);
@@ -93,17 +96,21 @@ async function main(): Promise<void> {
     for (const [i, view] of views.entries())
       view.showRole(i === 0 ? electRole(first.key, other) : electRole(other, first.key));
     guest?.showGuest(other, electRole(other, first.key));
+    envelopesView.renamed();
     showRoles([
       { name: here, side: "alice", key: first.key },
       { name: there, side: "bob", key: other },
     ]);
   };
+  const [calm, showTimeline] = [createCalm(), createTimelineView()];
   const onChange = (): void => {
     if (first === undefined) return;
     showOther();
-    connection.showVerdict(first.verdict(), first.session, first.other !== undefined || sides.length > 1);
+    // Both live here, and the one calls the other as soon as that can hear it.
+    if (way === "page" && first.other === undefined) return;
+    connection.showVerdict(calm(first.verdict()), first.session, first.other !== undefined);
     if (first.tookMs !== undefined) connection.showTook(first.tookMs);
-    connection.showTimeline(first.timeline());
+    showTimeline(first.timeline());
   };
 
   const views = privateKeys.map((_, i) => {
@@ -127,6 +134,7 @@ async function main(): Promise<void> {
   first = sides[0] as Side;
   const [, second] = sides;
   createWeatherView(weather, {
+    carrier: relay.serverless ? "channel" : "relay",
     cut() {
       for (const side of sides) side.cut();
     },
@@ -137,7 +145,6 @@ async function main(): Promise<void> {
     const reachable = !["localhost", "127.0.0.1", "[::1]"].includes(location.hostname);
     guest.showInvitation(invitation(page, way, relay, first.key), reachable);
   }
-  onChange();
   const called = choice.invitedBy ?? second?.key;
   if (called?.equals(first.key) === true) {
     showNotice("warning", "This link calls this page itself. Open it in another tab, or on another device.");
@@ -146,6 +153,7 @@ async function main(): Promise<void> {
     await second?.ready;
     first.connect(called);
   }
+  onChange();
   measureForever(first, connection, onChange);
 }
 

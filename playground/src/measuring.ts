@@ -8,23 +8,23 @@ const measureEveryMs = 1_000;
 
 export function measureForever(side: Side, view: ConnectionView, onTick: () => void): void {
   let meter: { readonly session: Side["session"]; readonly read: ReturnType<typeof createMeter> } | undefined;
-  let roundTripMs: number | undefined;
-  const step = async (): Promise<void> => {
+  let underWay = false;
+  const measure = async (): Promise<void> => {
     const { session, talk } = side;
     if (session?.state !== "connected" || talk === undefined) return;
     if (meter?.session !== session) meter = { session, read: createMeter(session) };
-    talk.ping().then(
-      (ms) => {
-        roundTripMs = ms;
-      },
-      () => {
-        roundTripMs = undefined;
-      },
-    );
-    view.showMeasurement(await meter.read(), await session.selectedPair(), roundTripMs);
+    const [measured, pair, roundTripMs] = await Promise.all([meter.read(), session.selectedPair(), talk.ping()]);
+    // It may have ended meanwhile.
+    if (side.session === session && session.state === "connected") view.showMeasurement(measured, pair, roundTripMs);
   };
   setInterval(() => {
-    step().catch(() => {});
     onTick();
+    if (underWay) return;
+    underWay = true;
+    const done = (): void => {
+      underWay = false;
+    };
+    // A connection that is being replaced has nothing to tell.
+    measure().then(done, done);
   }, measureEveryMs);
 }

@@ -3,13 +3,13 @@
 import { isWiceError, type PrivateKey, PublicKey, type Session, type TimelineEntry, type Verdict } from "@wice/core";
 import { failureText } from "./failure-text.ts";
 import type { RelayChoice } from "./relay-choice.ts";
-import { type Call, createCall, openCamera } from "./session/call.ts";
+import { type Call, createCall } from "./session/call.ts";
 import { isFile, maxFileBytes, receiveFile, sendFile } from "./session/file.ts";
 import { createTalk, type Talk } from "./session/talk.ts";
 import { countThroughput, isThroughput } from "./session/throughput.ts";
 import { openStation, type Station } from "./station.ts";
 import { short, size } from "./text.ts";
-import type { PeerView } from "./view/peer-view.ts";
+import type { Delivery, PeerView } from "./view/peer-view.ts";
 import type { RelayView } from "./view/relay-view.ts";
 import { element } from "./view/slots.ts";
 import type { TransportObserver, Weather } from "./weather.ts";
@@ -53,6 +53,9 @@ export interface Side {
 
 const maxPast = 256;
 
+/** It is connected, and not handed over yet. */
+const almost: Verdict = { code: "connecting", text: "there is a path", next: "wait a moment" };
+
 interface Live {
   readonly session: Session<RTCPeerConnection>;
   readonly talk: Talk;
@@ -62,6 +65,7 @@ interface Live {
 export function createSide(options: SideOptions): Side {
   const { name, otherName, privateKey, view, relayView, onChange } = options;
   const key = privateKey.publicKey;
+  const indirectly = `through the ${options.relay.serverless ? "browser" : "relay"}`;
   let station: Station;
   let other: PublicKey | undefined;
   let live: Live | undefined;
@@ -85,9 +89,18 @@ export function createSide(options: SideOptions): Side {
 
   const adopt = (session: Session<RTCPeerConnection>): void => {
     if (live?.session === session) return;
+    // There is one to look at: the one before is with a page that has gone, or with another device of the same key.
+    void live?.session.close();
     other = session.remote;
+    const isLive = (): boolean => live?.session === session;
     const talk = createTalk(session, (text) => view.showReceived(text, ...from(session.remote), " · directly"));
-    live = { session, talk, call: createCall(session, view.showRemote) };
+    const call = createCall(session, {
+      onRemote: (stream) => isLive() && view.showRemote(stream),
+      onEnd: () => isLive() && view.showCalling(false),
+    });
+    live = { session, talk, call };
+    view.showRemote(undefined);
+    view.showCalling(false);
     void takeChannels(session);
     void followSession(session);
     onChange();
@@ -111,14 +124,19 @@ export function createSide(options: SideOptions): Side {
     for await (const channel of session.channels) {
       if (isThroughput(channel)) countThroughput(channel).catch(ignoreLoss);
       else if (isFile(channel))
-        receiveFile(channel).then((transfer) => transfer && view.showIncomingFile(transfer), ignoreLoss);
+        receiveFile(session, channel).then((transfer) => transfer && view.showIncomingFile(transfer), ignoreLoss);
       else void channel.close();
     }
   };
 
-  const takeCalls = async ({ peer }: Station): Promise<void> => {
+  const takeCalls = async (its: Station): Promise<void> => {
     try {
-      for await (const session of peer.incoming) adopt(session);
+      for await (const session of its.peer.incoming) {
+        if (its !== station) return;
+        // Two may have been let in at the same time.
+        if (accept(session.remote)) adopt(session);
+        else void session.close({ reason: "somebody else came first" });
+      }
     } catch (error) {
       // The relay refuses us: the verdict and its card tell of it.
       if (!isWiceError(error)) throw error;
@@ -132,8 +150,9 @@ export function createSide(options: SideOptions): Side {
     } else past = [...past, entry].slice(-maxPast);
   };
 
-  const followPeer = async ({ peer }: Station): Promise<void> => {
-    for await (const status of peer.status()) {
+  const followPeer = async (its: Station): Promise<void> => {
+    for await (const status of its.peer.status()) {
+      if (its !== station) return;
       if (status.type === "peer" && live === undefined && other?.equals(status.key) === true) remember(status);
       onChange();
     }
@@ -148,7 +167,7 @@ export function createSide(options: SideOptions): Side {
       })) {
         if (message.payload === undefined) continue;
         const text = new TextDecoder().decode(message.payload);
-        view.showReceived(text, ...from(sender), ` · through the relay, ${fresh ? "fresh" : "perhaps a recording"}`);
+        view.showReceived(text, ...from(sender), ` · ${indirectly}, ${fresh ? "fresh" : "perhaps a recording"}`);
       }
     } catch (error) {
       // The status has told of it as well, and is shown.
@@ -156,8 +175,10 @@ export function createSide(options: SideOptions): Side {
     }
   };
 
-  const showSubscription = async ({ backend }: Station): Promise<void> => {
-    for await (const status of backend.status()) {
+  const showSubscription = async (its: Station): Promise<void> => {
+    for await (const status of its.backend.status()) {
+      // What one that has crashed goes through, nobody sees.
+      if (its !== station) return;
       if (status.type === "retrying") continue;
       view.showState(status.type);
       onReady();
@@ -172,16 +193,20 @@ export function createSide(options: SideOptions): Side {
     element("code", "", short(sender)),
   ];
 
-  const say = async (text: string): Promise<string> => {
+  const say = async (text: string): Promise<Delivery> => {
     if (live?.session.state === "connected") {
-      await live.talk.say(text);
-      return "directly";
+      try {
+        return { how: "directly", receipt: (await live.talk.say(text)) === "got" };
+      } catch (error) {
+        // Where it has not left, there is another way.
+        if (!isWiceError(error, "closed")) throw new Error(failureText(error, otherName), { cause: error });
+      }
     }
     if (other === undefined) throw new Error("Not sent: there is nobody yet to send it to. Let somebody in first.");
     try {
       const pair = { ours: privateKey, theirs: other };
       await station.backend.publish(pair, { payload: new TextEncoder().encode(text) }, { until: "delivered" });
-      return "through the relay";
+      return { how: indirectly, receipt: true };
     } catch (error) {
       throw new Error(failureText(error, otherName), { cause: error });
     }
@@ -204,9 +229,10 @@ export function createSide(options: SideOptions): Side {
       return sendFile(needLive().session, file);
     },
     async call() {
-      const { stream, drawn } = await openCamera();
-      needLive().call.start(stream);
-      return drawn ? "There is no camera here: the other side sees a picture that this page draws." : undefined;
+      const camera = await needLive().call.start();
+      return camera?.drawn === true
+        ? "There is no camera here: the other side sees a picture that this page draws."
+        : undefined;
     },
     hangUp: () => live?.call.hangUp(),
   });
@@ -228,7 +254,10 @@ export function createSide(options: SideOptions): Side {
     },
     verdict() {
       if (live !== undefined) return live.session.explain();
-      if (other !== undefined) return station.peer.explain(other);
+      if (other !== undefined) {
+        const verdict = station.peer.explain(other);
+        return verdict.code === "connected" ? almost : verdict;
+      }
       return { code: "idle", text: "nobody has come in yet", next: "open the link at the other side" };
     },
     timeline: () => live?.session.timeline() ?? past,
@@ -259,6 +288,7 @@ export function createSide(options: SideOptions): Side {
     crash() {
       live = undefined;
       view.showSession(false);
+      view.showCalling(false);
       view.showRemote(undefined);
       view.showState("connecting");
       station.crash();

@@ -37,6 +37,7 @@ await session.send(new TextEncoder().encode("hello"));
     {
       title: "Send a file",
       code: `const channel = session.channel("file");
+await channel.send(new TextEncoder().encode(JSON.stringify({ name: file.name, size: file.size })));
 for (let at = 0; at < file.size; at += 65_536) {
   const part = await file.slice(at, at + 65_536).arrayBuffer();
   await channel.send(new Uint8Array(part)); // waits while the other side is slower
@@ -48,7 +49,7 @@ await channel.close();
 for await (const channel of session.channels) {
   const parts: BlobPart[] = [];
   for await (const part of channel) parts.push(part.slice());
-  const file = new Blob(parts);
+  const file = new Blob(parts.slice(1)); // the name and the size come first
 }
 `,
     },

@@ -14,9 +14,7 @@ export interface Choice {
 
 /** Throws an error whose message is for whoever typed the URL. */
 export function chooseWay(page: URL): Choice {
-  const given = page.searchParams.get("way");
-  const way: Way = given === "tabs" || given === "devices" ? given : "page";
-  const relay = way === "tabs" && !page.searchParams.has("relay") ? serverless : chooseRelay(page);
+  const { way, relay } = chooseWayOf(page);
   if (relay === undefined) {
     throw new Error(
       "What stands after `?relay=` in this page’s URL is no URL of a relay: it begins with http:// or https://. Without `?relay=` the page uses the relay at its own address.",
@@ -30,10 +28,27 @@ export function chooseWay(page: URL): Choice {
   return { way, relay, invitedBy };
 }
 
-/** The key in a link of {@link invitation}, or a key alone. */
-export function readInvitation(text: string): PublicKey | undefined {
-  const named = new URLSearchParams(URL.parse(text.trim())?.hash.slice(1) ?? "").get("peer");
-  return readKey(named ?? text.trim());
+/** The key in a link of {@link invitation}, or a key alone. Throws an error for whoever has pasted it. */
+export function readInvitation(text: string, page: URL, relay: RelayChoice): PublicKey {
+  const link = URL.parse(text.trim());
+  const named = new URLSearchParams(link?.hash.slice(1) ?? "").get("peer");
+  const key = readKey(named ?? text.trim());
+  if (key === undefined) throw new Error("That is neither a link of this page nor a public key. Copy it again, whole.");
+  if (link !== null && named !== null && !meets(link, page, relay))
+    throw new Error("That link meets somewhere else than this page does. Open it in a tab of its own.");
+  return key;
+}
+
+/** Whether who follows the link comes to the same relay, or to the tabs of the same site. */
+function meets(link: URL, page: URL, relay: RelayChoice): boolean {
+  const itsRelay = chooseWayOf(link).relay;
+  return itsRelay?.url === relay.url && (!relay.serverless || link.origin === page.origin);
+}
+
+function chooseWayOf(page: URL): { readonly way: Way; readonly relay: RelayChoice | undefined } {
+  const given = page.searchParams.get("way");
+  const way: Way = given === "tabs" || given === "devices" ? given : "page";
+  return { way, relay: way === "tabs" && !page.searchParams.has("relay") ? serverless : chooseRelay(page) };
 }
 
 /** A link that calls this peer: it holds a public key and where to meet, and nothing that is secret. */

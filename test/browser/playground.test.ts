@@ -57,7 +57,7 @@ test("without a session a message goes sealed through the relay, and its envelop
     .filter({ has: page.getByText("message", { exact: true }) })
     .first();
   const row = envelope.getByRole("button");
-  expect(await row.textContent()).toMatch(/alice \S+ → bob \S+\s*message\s+\d+ bytes\s+arrived in \d+ ms/);
+  expect(await row.textContent()).toMatch(/alice \S+ to bob \S+\s*message\s+\d+ bytes\s+arrived in \d+ ms/);
   await row.focus();
   await page.keyboard.press("Enter");
   expect(await row.getAttribute("aria-expanded")).toBe("true");

@@ -1,19 +1,28 @@
 /** Picture and sound over a session: tracks are added and taken away, and the session negotiates anew by itself. */
 
 import type { Session } from "@wice/core";
+import { type Camera, openCamera } from "./camera.ts";
 
 export interface Call {
-  /** Shows ours to the other side, until {@link hangUp}; also when another connection takes this one's place. */
-  start(stream: MediaStream): void;
+  /**
+   * Shows ours to the other side until {@link hangUp}, also when another connection takes this one's place. Resolves
+   * with nothing where that came first: somebody may think for long before the page may use the camera.
+   */
+  start(): Promise<Camera | undefined>;
+  /** Idempotent. */
   hangUp(): void;
 }
 
-/** `onRemote` is called with what the other side shows, and with nothing when it does not any more. */
-export function createCall(
-  session: Session<RTCPeerConnection>,
-  onRemote: (stream: MediaStream | undefined) => void,
-): Call {
+export interface CallEvents {
+  /** What the other side shows; nothing when it does not any more. */
+  onRemote(stream: MediaStream | undefined): void;
+  /** Ours is not shown any more, and nobody has hung up: the session is over, or the camera is gone. */
+  onEnd(): void;
+}
+
+export function createCall(session: Session<RTCPeerConnection>, { onRemote, onEnd }: CallEvents): Call {
   let own: MediaStream | undefined;
+  let latest: object | undefined;
   let connection: RTCPeerConnection | undefined;
   let listening = new AbortController();
 
@@ -23,6 +32,11 @@ export function createCall(
       if (stream.getTracks().length === 0) onRemote(undefined);
     };
   };
+  const addOwn = (): void => {
+    if (own === undefined || connection?.signalingState === "closed") return;
+    for (const track of own.getTracks()) connection?.addTrack(track, own);
+  };
+  /** Takes up the session's connection when that is another one. */
   const attach = (): void => {
     if (connection === session.connection) return;
     listening.abort();
@@ -32,71 +46,48 @@ export function createCall(
       signal: listening.signal,
     });
     onRemote(undefined);
-    for (const track of own?.getTracks() ?? []) connection.addTrack(track, own as MediaStream);
+    addOwn();
+  };
+  const hangUp = (): void => {
+    latest = undefined;
+    const tracks = own?.getTracks() ?? [];
+    own = undefined;
+    if (connection?.signalingState !== "closed") {
+      for (const sender of connection?.getSenders() ?? [])
+        if (sender.track !== null && tracks.includes(sender.track)) connection?.removeTrack(sender);
+    }
+    for (const track of tracks) track.stop();
+  };
+  const end = (): void => {
+    hangUp();
+    onEnd();
   };
   const follow = async (): Promise<void> => {
     for await (const { type } of session.status()) if (type === "connection" || type === "moved") attach();
     listening.abort();
-    for (const track of own?.getTracks() ?? []) track.stop();
-    own = undefined;
     onRemote(undefined);
+    end();
   };
   attach();
   void follow();
 
   return {
-    start(stream) {
-      own = stream;
-      for (const track of stream.getTracks()) session.connection.addTrack(track, stream);
-    },
-    hangUp() {
-      const tracks = own?.getTracks() ?? [];
-      own = undefined;
-      for (const sender of connection?.getSenders() ?? []) {
-        if (sender.track !== null && tracks.includes(sender.track)) connection?.removeTrack(sender);
+    async start() {
+      hangUp();
+      const wanted = {};
+      latest = wanted;
+      const camera = await openCamera();
+      const tracks = camera.stream.getTracks();
+      if (latest !== wanted) {
+        for (const track of tracks) track.stop();
+        return undefined;
       }
-      for (const track of tracks) track.stop();
+      attach();
+      own = camera.stream;
+      for (const track of tracks) track.onended = end;
+      addOwn();
+      return camera;
     },
+    hangUp,
   };
-}
-
-/**
- * The camera and the microphone; where there is no camera, a moving picture that the page draws, so that a call can be
- * seen all the same. Rejects with an error for people when it may not have them.
- */
-export async function openCamera(): Promise<{ readonly stream: MediaStream; readonly drawn: boolean }> {
-  const { mediaDevices } = navigator as { mediaDevices?: MediaDevices };
-  if (mediaDevices === undefined) return { stream: drawPicture(), drawn: true };
-  try {
-    return { stream: await mediaDevices.getUserMedia({ video: true, audio: true }), drawn: false };
-  } catch (error) {
-    const name = error instanceof DOMException ? error.name : "";
-    if (["NotFoundError", "NotReadableError", "OverconstrainedError"].includes(name))
-      return { stream: drawPicture(), drawn: true };
-    throw new Error("The browser does not let this page use the camera. Allow it for this page, and call again.");
-  }
-}
-
-const [width, height] = [320, 240];
-const drawEveryMs = 100;
-
-function drawPicture(): MediaStream {
-  const canvas = document.createElement("canvas");
-  Object.assign(canvas, { width, height });
-  const context = canvas.getContext("2d") as CanvasRenderingContext2D;
-  const stream = canvas.captureStream(1_000 / drawEveryMs);
-  const draw = (): void => {
-    const angle = performance.now() / 900;
-    context.fillStyle = "#14343a";
-    context.fillRect(0, 0, width, height);
-    context.fillStyle = "#6cc9d3";
-    context.beginPath();
-    context.arc(width / 2 + 70 * Math.cos(angle), height / 2 + 50 * Math.sin(angle), 22, 0, 2 * Math.PI);
-    context.fill();
-    context.font = "16px system-ui, sans-serif";
-    context.fillText("a picture without a camera", 12, height - 14);
-    if (stream.getTracks().some(({ readyState }) => readyState === "live")) setTimeout(draw, drawEveryMs);
-  };
-  draw();
-  return stream;
 }

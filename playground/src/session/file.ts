@@ -1,4 +1,4 @@
-/** A file over a channel of its own: name and size first, then the bytes; the receiver says when it has all. */
+/** A file over a channel of its own: name and size first, then the bytes. */
 
 import { type Channel, isWiceError, type Session } from "@wice/core";
 
@@ -15,6 +15,8 @@ export interface FileTransfer {
   onProgress: (bytes: number) => void;
   /** Resolves with the file at its receiver, and with nothing at its sender; rejects when it did not get there. */
   readonly done: Promise<Blob | undefined>;
+  /** Why `done` was rejected, for people. */
+  reason(error: unknown): string;
 }
 
 export function isFile({ label: given }: Channel): boolean {
@@ -25,8 +27,6 @@ export function sendFile(session: Session, file: File): FileTransfer {
   const channel = session.channel(label);
   const { name, size } = file;
   const send = async (transfer: FileTransfer): Promise<undefined> => {
-    const end = firstMessage(channel);
-    end.catch(() => {});
     await channel.send(new TextEncoder().encode(JSON.stringify({ name, size })));
     const step = Math.min(chunkBytes, channel.maxMessageBytes);
     for (let at = 0; at < size; at += step) {
@@ -34,14 +34,19 @@ export function sendFile(session: Session, file: File): FileTransfer {
       await channel.send(new Uint8Array(chunk));
       transfer.onProgress(Math.min(size, at + step));
     }
-    await end;
+    // When the other side has taken all of it.
+    await channel.writable.close();
     await channel.close();
   };
-  return start(channel, { name, size }, send);
+  return start(channel, { name, size }, send, (error) => {
+    if (session.state === "closed") return "ended: the session was closed. Connect, and send it again.";
+    if (isWiceError(error, "unavailable")) return "ended: the connection was lost. Send it again.";
+    return isWiceError(error) ? "cancelled" : "ended: it cannot be read any more. Choose it again.";
+  });
 }
 
 /** Resolves when it is known what comes; with nothing where that is no file, or too large. */
-export async function receiveFile(channel: Channel): Promise<FileTransfer | undefined> {
+export async function receiveFile(session: Session, channel: Channel): Promise<FileTransfer | undefined> {
   const messages = channel[Symbol.asyncIterator]();
   const head = parseHead((await messages.next()).value);
   if (head === undefined) {
@@ -58,20 +63,27 @@ export async function receiveFile(channel: Channel): Promise<FileTransfer | unde
       bytes += value.length;
       transfer.onProgress(bytes);
     }
-    await channel.send(new TextEncoder().encode("done"));
     return new Blob(parts);
   };
-  return start(channel, head, receive);
+  return start(channel, head, receive, (error) => {
+    const isLost = session.state === "closed" || isWiceError(error, "unavailable");
+    return isLost ? "ended: the connection was lost or closed. Ask for it again." : "cancelled";
+  });
 }
 
 type Head = Pick<FileTransfer, "name" | "size">;
 
-function start(channel: Channel, head: Head, run: (transfer: FileTransfer) => Promise<Blob | undefined>): FileTransfer {
+function start(
+  channel: Channel,
+  head: Head,
+  run: (transfer: FileTransfer) => Promise<Blob | undefined>,
+  reason: (error: unknown) => string,
+): FileTransfer {
   let finish = (_: Promise<Blob | undefined>): void => {};
   const done = new Promise<Blob | undefined>((resolve) => {
     finish = resolve;
   });
-  const transfer: FileTransfer = { ...head, cancel: () => void channel.close(), onProgress() {}, done };
+  const transfer: FileTransfer = { ...head, cancel: () => void channel.close(), onProgress() {}, done, reason };
   // After whoever started it has said what to call.
   queueMicrotask(() => {
     const running = run(transfer);
@@ -79,11 +91,6 @@ function start(channel: Channel, head: Head, run: (transfer: FileTransfer) => Pr
     finish(running);
   });
   return transfer;
-}
-
-async function firstMessage(channel: Channel): Promise<void> {
-  const { done } = await channel[Symbol.asyncIterator]().next();
-  if (done === true) throw new Error("the other side wants no more of it");
 }
 
 function parseHead(bytes: Uint8Array | undefined): Head | undefined {
@@ -101,10 +108,4 @@ export async function sha256(file: Blob): Promise<string | undefined> {
   if (globalThis.crypto.subtle === undefined) return undefined;
   const digest = new Uint8Array(await crypto.subtle.digest("SHA-256", await file.arrayBuffer()));
   return Array.from(digest, (byte) => byte.toString(16).padStart(2, "0")).join("");
-}
-
-/** The reason in words, for either side. */
-export function transferEnd(error: unknown): string {
-  if (isWiceError(error, "unavailable")) return "ended: the connection was lost. Send it again.";
-  return "cancelled";
 }

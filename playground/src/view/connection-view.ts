@@ -1,10 +1,11 @@
 /** The session between the two: how it is and why, what it measures, and what can be done with it. */
 
-import type { SelectedPair, Session, TimelineEntry, Verdict } from "@wice/core";
+import type { SelectedPair, Session, Verdict } from "@wice/core";
 import type { Measurement } from "../session/measurements.ts";
-import { duration, sentence, size, timeOfDay } from "../text.ts";
+import { duration, sentence, size } from "../text.ts";
+import { handOnFocus } from "./focus.ts";
 import { createPlot } from "./plot.ts";
-import { byId, element, makeScrollable, slot } from "./slots.ts";
+import { byId, element, replaceText, slot } from "./slots.ts";
 import { showState } from "./state-view.ts";
 
 export interface ConnectionActions {
@@ -18,14 +19,12 @@ export interface ConnectionActions {
 export interface ConnectionView {
   /** `callable`: there is somebody to connect to. */
   showVerdict(verdict: Verdict, session: Session | undefined, callable: boolean): void;
-  showTimeline(entries: readonly TimelineEntry[]): void;
   showMeasurement(measured: Measurement, pair: SelectedPair | undefined, roundTripMs: number | undefined): void;
   /** How long the last `connect` took. */
   showTook(ms: number): void;
 }
 
 const maxPairs = 12;
-const maxEntries = 60;
 
 export function createConnectionView(actions: ConnectionActions): ConnectionView {
   const root = byId("connection");
@@ -41,8 +40,7 @@ export function createConnectionView(actions: ConnectionActions): ConnectionView
   const speed = createPlot("Speed", (bytes) => `${size(bytes)}/s`);
   const plots = slot(root, "plots");
   plots.append(roundTrip.element, speed.element);
-  makeScrollable(byId("timeline"), "What happened to the session");
-  let [took, path, protection, measuring, shownTimeline] = ["", "", "", false, ""];
+  let [took, path, protection, measuring] = ["", "", "", false];
 
   const showFacts = (): void => {
     const facts = [
@@ -50,25 +48,33 @@ export function createConnectionView(actions: ConnectionActions): ConnectionView
       ["Path", path],
       ["Protection", protection],
     ].filter(([, text]) => text !== "");
-    slot(root, "facts").replaceChildren(
-      ...facts.flatMap(([name = "", text = ""]) => [element("dt", "", name), element("dd", "", text)]),
+    replaceText(
+      slot(root, "facts"),
+      facts.flatMap(([name = "", text = ""]) => [element("dt", "", name), element("dd", "", text)]),
     );
   };
   connect.addEventListener("click", actions.connect);
   close.addEventListener("click", actions.close);
   restart.addEventListener("click", actions.restart);
+  const showMeasuring = (now: boolean): void => {
+    measuring = now;
+    // It is not disabled: it would lose the focus.
+    measure.ariaDisabled = `${now}`;
+  };
   measure.addEventListener("click", async () => {
-    measuring = true;
-    measure.disabled = true;
+    if (measuring) return;
+    showMeasuring(true);
     measured.hidden = false;
     measured.textContent = "As much as the other side takes, for three seconds…";
     try {
       measured.textContent = `The other side got ${size(await actions.measure())} a second.`;
-    } catch {
-      measured.textContent = "It ended early: the connection was lost or closed. Connect, and measure again.";
+    } catch (error) {
+      const isLate = error instanceof DOMException && error.name === "TimeoutError";
+      measured.textContent = isLate
+        ? "The other side did not say how much it got: it is no page like this one, or the path is too slow to tell."
+        : "It ended early: the connection was lost or closed. Connect, and measure again.";
     } finally {
-      measuring = false;
-      measure.disabled = close.disabled;
+      showMeasuring(false);
     }
   });
 
@@ -81,14 +87,19 @@ export function createConnectionView(actions: ConnectionActions): ConnectionView
       showState(slot(root, "state"), shown, word);
       const verdict = slot(root, "verdict");
       const words = up
-        ? "Data flows directly from one to the other; the relay is not needed any more."
+        ? "Data flows from one to the other, and needs no envelope any more."
         : `${sentence(text)}${next === "nothing" ? "" : ` ${sentence(next)}`}`;
       if (verdict.textContent !== words) verdict.textContent = words;
       const over = session === undefined || state === "closed";
-      connect.hidden = !callable || !over || underWay.has(code);
-      close.disabled = over && !underWay.has(code);
+      const [connectable, closable] = [callable && over && !underWay.has(code), !over || underWay.has(code)];
+      if (connectable) connect.hidden = false;
+      if (closable) close.disabled = false;
+      if (connectable) handOnFocus(close, connect);
+      if (closable) handOnFocus(connect, close);
+      connect.hidden = !connectable;
+      close.disabled = !closable;
       restart.disabled = !up;
-      measure.disabled = !up || measuring;
+      measure.disabled = !up;
       plots.hidden = over;
       if (over) {
         [path, protection, took] = ["", "", ""];
@@ -104,16 +115,6 @@ export function createConnectionView(actions: ConnectionActions): ConnectionView
       took = duration(ms);
       showFacts();
     },
-    showTimeline(entries) {
-      const last = entries.at(-1);
-      const mark = `${entries.length} ${last?.atMs} ${last?.times}`;
-      if (mark === shownTimeline) return;
-      shownTimeline = mark;
-      const list = byId("timeline");
-      byId("timeline-empty").hidden = entries.length > 0;
-      list.replaceChildren(...entries.slice(-maxEntries).map(timelineRow));
-      list.scrollTop = list.scrollHeight;
-    },
     showMeasurement({ bytesPerSecond, pairs }, pair, roundTripMs) {
       roundTrip.add(roundTripMs);
       speed.add(bytesPerSecond);
@@ -123,7 +124,7 @@ export function createConnectionView(actions: ConnectionActions): ConnectionView
         row.append(element("span", "quiet", selected ? "in use" : state));
         return row;
       });
-      slot(root, "pairs").replaceChildren(...(rows.length > 0 ? rows : [element("li", "", "None yet.")]));
+      replaceText(slot(root, "pairs"), rows.length > 0 ? rows : [element("li", "", "None yet.")]);
       showFacts();
     },
   };
@@ -146,12 +147,4 @@ function wordOf(code: string): string {
   if (code === "idle" || code === "closed" || code === "closed-by-peer")
     return code === "idle" ? "not connected" : "closed";
   return code.replaceAll("-", " ");
-}
-
-function timelineRow({ atMs, event, text, times }: TimelineEntry): HTMLElement {
-  const time = element("time", "", timeOfDay(new Date(performance.timeOrigin + atMs)));
-  const again = times === undefined ? "" : `, ${times} times`;
-  const row = element("li", "", time, element("span", "event", event), element("span", "", `${text}${again}`));
-  row.dataset.event = event;
-  return row;
 }

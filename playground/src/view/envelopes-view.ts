@@ -1,12 +1,13 @@
 /** The envelopes as they pass, as a sequence diagram: time goes down; each opens to what is in it. */
 
-import type { PublicKey } from "@wice/core";
+import type { Envelope, PublicKey } from "@wice/core";
 import type { EnvelopeLogListener, LoggedEnvelope } from "../envelope-log.ts";
 import { count, duration, hex, short, timeOfDay } from "../text.ts";
-import { byId, copyOf, element, makeScrollable, slot } from "./slots.ts";
+import { handOnFocus } from "./focus.ts";
+import { byId, copyOf, element, isAtEnd, makeScrollable, slot } from "./slots.ts";
 
 export interface EnvelopesViewOptions {
-  /** Names the keys that are known. */
+  /** Names the keys that are known: those of the two lifelines. */
   readonly nameOf: NameOf;
   /** Whether the key's place is on the left of the diagram. */
   onLeft(key: PublicKey): boolean;
@@ -14,35 +15,60 @@ export interface EnvelopesViewOptions {
   readonly lanes: readonly [left: string, middle: string, right: string];
 }
 
-export function createEnvelopesView({ nameOf, onLeft, lanes }: EnvelopesViewOptions): EnvelopeLogListener {
+export interface EnvelopesView extends EnvelopeLogListener {
+  /** There are other names than before. */
+  renamed(): void;
+}
+
+export function createEnvelopesView({ nameOf, onLeft, lanes }: EnvelopesViewOptions): EnvelopesView {
   const list = byId("envelopes-list");
   byId("lanes-head").replaceChildren(...lanes.map((lane) => element("span", "", lane)));
   makeScrollable(list, "Envelopes, in the order in which they left");
-  const rows = new Map<string, HTMLElement>();
+  const rows = new Map<string, { readonly row: HTMLElement; readonly entry: LoggedEnvelope }>();
   let total = 0;
+
+  /** From whose lifeline to whose; a stranger has none. */
+  const showRoute = (row: HTMLElement, { sender, recipient }: Envelope): void => {
+    slot(row, "route").textContent = `${peerName(sender, nameOf)} to ${peerName(recipient, nameOf)}`;
+    const [isFromStranger, isToStranger] = [nameOf(sender) === undefined, nameOf(recipient) === undefined];
+    const toRight = isFromStranger ? !onLeft(recipient) : onLeft(sender);
+    const { dataset } = slot(row, "lane");
+    dataset.direction = toRight ? "right" : "left";
+    dataset.stranger = isFromStranger ? "from" : isToStranger ? "to" : "";
+  };
 
   return {
     added(entry) {
       total += 1;
       byId("envelopes-count").textContent = `${count(total, "envelope")} so far`;
       const row = slot(copyOf("envelope-template"), "row").parentElement as HTMLElement;
-      rows.set(entry.id, row);
+      rows.set(entry.id, { row, entry });
       showEnvelope(row, entry, nameOf);
-      slot(row, "lane").dataset.direction = onLeft(entry.envelope.sender) ? "right" : "left";
-      const atEnd = list.scrollHeight - list.scrollTop - list.clientHeight < 60;
+      showRoute(row, entry.envelope);
+      const follow = isAtEnd(list);
       list.append(row);
-      if (atEnd) list.scrollTop = list.scrollHeight;
+      if (follow) list.scrollTop = list.scrollHeight;
       byId("envelopes-empty").hidden = true;
     },
     changed(entry) {
-      const row = rows.get(entry.id);
+      const row = rows.get(entry.id)?.row;
       if (row === undefined) return;
       showFate(row, entry);
       if (isOpen(row)) showInside(row, entry, nameOf);
     },
     forgotten({ id }) {
-      rows.get(id)?.remove();
+      const row = rows.get(id)?.row;
       rows.delete(id);
+      if (row === undefined) return;
+      handOnFocus(row, list);
+      row.remove();
+    },
+    renamed() {
+      for (const { row, entry } of rows.values()) {
+        showRoute(row, entry.envelope);
+        showFate(row, entry);
+        if (isOpen(row)) showInside(row, entry, nameOf);
+      }
     },
   };
 }
@@ -51,17 +77,10 @@ type NameOf = (key: PublicKey) => string | undefined;
 
 /** What does not change about it. */
 function showEnvelope(row: HTMLElement, entry: LoggedEnvelope, nameOf: NameOf): void {
-  const { envelope, firstSeen, bytes, id } = entry;
+  const { firstSeen, bytes, id } = entry;
   const time = slot(row, "time", HTMLTimeElement);
   time.textContent = timeOfDay(firstSeen);
   time.dateTime = firstSeen.toISOString();
-  slot(row, "route").replaceChildren(
-    peerName(envelope.sender, nameOf),
-    " ",
-    arrow(),
-    " ",
-    peerName(envelope.recipient, nameOf),
-  );
   slot(row, "size").textContent = `${bytes} bytes`;
 
   const button = slot(row, "row", HTMLButtonElement);
@@ -85,12 +104,13 @@ function showFate(row: HTMLElement, entry: LoggedEnvelope): void {
   const kind = slot(row, "kind");
   kind.textContent = opened === undefined || opened === "unopened" ? "sealed" : opened.kind;
   kind.dataset.kind = kind.textContent;
-  const shown = slot(row, "fate");
-  shown.dataset.fate = fate;
-  shown.textContent = fateText(entry);
   const lane = slot(row, "lane");
   lane.dataset.fate = fate;
   lane.dataset.twice = `${entry.arrivals > 1}`;
+  const { stranger = "" } = lane.dataset;
+  const shown = slot(row, "fate");
+  shown.dataset.fate = fate;
+  shown.textContent = `${stranger === "" ? "" : `${stranger} a stranger, `}${fateText(entry)}`;
 }
 
 function fateText({ fate, tries, arrivals, tookMs }: LoggedEnvelope): string {
@@ -140,14 +160,6 @@ function field(label: string, content: Node | string): readonly [HTMLElement, HT
   return [element("dt", "", label), element("dd", "", content)];
 }
 
-function peerName(key: PublicKey, nameOf: NameOf): HTMLElement {
-  const name = nameOf(key);
-  return element("span", `peer-name ${name ?? "stranger"}`, name ?? "stranger", " ", element("code", "", short(key)));
-}
-
-function arrow(): HTMLElement {
-  const shown = element("span", "arrow", "→");
-  shown.role = "img";
-  shown.ariaLabel = "to";
-  return shown;
+function peerName(key: PublicKey, nameOf: NameOf): string {
+  return `${nameOf(key) ?? "a stranger"} ${short(key)}`;
 }

@@ -4,6 +4,7 @@ import type { PublicKey, Role } from "@wice/core";
 import { encode } from "uqr";
 import type { Way } from "../way.ts";
 import { offerCopy } from "./copy-button.ts";
+import { handOnFocus } from "./focus.ts";
 import { showRole } from "./role.ts";
 import { byId, copyOf, prose, slot } from "./slots.ts";
 import { createVideo } from "./video.ts";
@@ -67,6 +68,7 @@ export function createGuestView({ way, name, elsewhere, call }: GuestViewOptions
     showGuest(key, role) {
       slot(root, "key").textContent = key.toString();
       slot(root, "known").hidden = false;
+      handOnFocus(slot(root, "invite"), slot(root, "else"));
       slot(root, "invite").hidden = true;
       showRole(root, role);
     },

@@ -1,12 +1,14 @@
 /** A peer of this page: its key, its role, its subscription, what it wrote and got, and what it can do. */
 
 import type { PublicKey, Role } from "@wice/core";
-import { type FileTransfer, sha256, transferEnd } from "../session/file.ts";
-import { duration, size } from "../text.ts";
+import type { FileTransfer } from "../session/file.ts";
+import { duration } from "../text.ts";
 import { offerCopy } from "./copy-button.ts";
+import { handOnFocus } from "./focus.ts";
 import { showRole } from "./role.ts";
-import { byId, copyOf, element, makeScrollable, slot } from "./slots.ts";
+import { byId, copyOf, isAtEnd, makeScrollable, slot } from "./slots.ts";
 import { type ConnectionState, showState } from "./state-view.ts";
+import { forgetFiles, transferLine } from "./transfer-view.ts";
 import { createVideo } from "./video.ts";
 
 export interface PeerViewOptions {
@@ -17,9 +19,16 @@ export interface PeerViewOptions {
   readonly other: string;
 }
 
+export interface Delivery {
+  /** `directly`, for example. */
+  readonly how: string;
+  /** Whether the other side has said that it has it. */
+  readonly receipt: boolean;
+}
+
 export interface PeerActions {
-  /** Resolves with how it got there; rejects with an error for people. */
-  say(text: string): Promise<string>;
+  /** Rejects with an error for people. */
+  say(text: string): Promise<Delivery>;
   sendFile(file: File): FileTransfer;
   /** Shows ours to the other side; resolves with what there is to say of it. Rejects with an error for people. */
   call(): Promise<string | undefined>;
@@ -35,11 +44,14 @@ export interface PeerView {
   showRemote(stream: MediaStream | undefined): void;
   /** What needs a session can be had now, or not. */
   showSession(connected: boolean): void;
+  showCalling(calling: boolean): void;
   act(actions: PeerActions): void;
 }
 
 /** Messages that are shown; older ones go. */
 const maxLines = 100;
+/** Of what comes; programs send longer ones than people. */
+const maxTextLength = 2_000;
 
 export function createPeerView({ place, name, other }: PeerViewOptions): PeerView {
   const root = byId(place);
@@ -59,14 +71,22 @@ export function createPeerView({ place, name, other }: PeerViewOptions): PeerVie
   const showRemote = createVideo(slot(root, "video", HTMLVideoElement), `What ${name} sees of ${other}`);
   const troubleText = slot(root, "trouble");
   let actions: PeerActions | undefined;
+  const doing = (): PeerActions => {
+    if (actions === undefined) throw new Error("The page is not ready yet. Wait a moment, then try again.");
+    return actions;
+  };
   let connection: ConnectionState = "connecting";
   let inSession = false;
 
-  const append = (line: Node): void => {
+  const append = (line: Node, follow: boolean): void => {
     root.querySelector('[data-slot="empty"]')?.remove();
     conversation.append(line);
-    while (conversation.children.length > maxLines) conversation.firstElementChild?.remove();
-    conversation.scrollTop = conversation.scrollHeight;
+    for (const oldest of [...conversation.children].slice(0, -maxLines)) {
+      forgetFiles(oldest);
+      handOnFocus(oldest, conversation);
+      oldest.remove();
+    }
+    if (follow) conversation.scrollTop = conversation.scrollHeight;
   };
   const showTrouble = (trouble?: unknown): void => {
     const text = trouble instanceof Error ? trouble.message : `${trouble ?? ""}`;
@@ -84,14 +104,17 @@ export function createPeerView({ place, name, other }: PeerViewOptions): PeerVie
     slot(line, "text").textContent = text;
     const [fate, again] = [slot(line, "fate"), slot(line, "again", HTMLButtonElement)];
     const attempt = async (): Promise<void> => {
+      handOnFocus(again, input);
       again.hidden = true;
       fate.classList.remove("failed");
       underWay.add(fate);
       showUnderWay(fate);
       const startMs = performance.now();
       try {
-        const how = (await actions?.say(text)) ?? "";
-        fate.textContent = `delivered in ${duration(performance.now() - startMs)}, ${how}`;
+        const { how, receipt } = await doing().say(text);
+        fate.textContent = receipt
+          ? `delivered in ${duration(performance.now() - startMs)}, ${how}`
+          : `sent, ${how}: the program at the other side gives no receipts`;
       } catch (error) {
         fate.textContent = error instanceof Error ? error.message : `${error}`;
         fate.classList.add("failed");
@@ -101,7 +124,7 @@ export function createPeerView({ place, name, other }: PeerViewOptions): PeerVie
       }
     };
     again.addEventListener("click", () => void attempt());
-    append(line);
+    append(line, true);
     void attempt();
   };
 
@@ -118,26 +141,27 @@ export function createPeerView({ place, name, other }: PeerViewOptions): PeerVie
     fileInput.value = "";
     showTrouble();
     try {
-      if (chosen !== undefined && actions !== undefined) append(transferLine(actions.sendFile(chosen), "sent"));
+      if (chosen !== undefined) append(transferLine(doing().sendFile(chosen), "sent", file), true);
     } catch (error) {
       showTrouble(error);
     }
   });
-  const setCalling = (calling: boolean): void => {
+  const isCalling = (): boolean => call.ariaPressed === "true";
+  const showCalling = (calling: boolean): void => {
     call.ariaPressed = `${calling}`;
     call.textContent = calling ? "Hang up" : "Call with video";
+    // Whoever is in a call can leave it, also while the path is lost.
+    call.disabled = !inSession && !calling;
   };
   call.addEventListener("click", async () => {
     showTrouble();
-    if (call.ariaPressed === "true") {
-      actions?.hangUp();
-      return setCalling(false);
-    }
-    setCalling(true);
+    const calling = !isCalling();
+    showCalling(calling);
     try {
-      showTrouble(await actions?.call());
+      if (calling) showTrouble(await doing().call());
+      else doing().hangUp();
     } catch (error) {
-      setCalling(false);
+      showCalling(false);
       showTrouble(error);
     }
   });
@@ -158,72 +182,18 @@ export function createPeerView({ place, name, other }: PeerViewOptions): PeerVie
     },
     showReceived(text, ...how) {
       const line = copyOf("received-template");
-      slot(line, "text").textContent = text;
+      slot(line, "text").textContent = text.length > maxTextLength ? `${text.slice(0, maxTextLength)}…` : text;
       slot(line, "how").replaceChildren(...how);
-      append(line);
+      append(line, isAtEnd(conversation));
     },
-    showIncomingFile: (transfer) => append(transferLine(transfer, "received")),
+    showIncomingFile: (transfer) => append(transferLine(transfer, "received", conversation), isAtEnd(conversation)),
     showRemote,
+    showCalling,
     showSession(connected) {
       inSession = connected;
       file.disabled = !connected;
-      call.disabled = !connected;
-      if (!connected) setCalling(false);
+      showCalling(isCalling());
       underWay.forEach(showUnderWay);
     },
   };
-}
-
-function transferLine(transfer: FileTransfer, direction: "sent" | "received"): Node {
-  const fragment = copyOf("transfer-template");
-  const line = fragment.firstElementChild as HTMLElement;
-  line.classList.add(direction);
-  const { name, size: bytes, done } = transfer;
-  slot(line, "name").replaceChildren(element("strong", "", name), ` ${size(bytes)}`);
-  const [progress, fate] = [slot(line, "progress", HTMLProgressElement), slot(line, "fate")];
-  progress.ariaLabel = `Progress of ${name}`;
-  const cancel = slot(line, "cancel", HTMLButtonElement);
-  cancel.ariaLabel = `Cancel ${name}`;
-  cancel.addEventListener("click", transfer.cancel);
-  fate.textContent = "waits for the other side…";
-
-  const startMs = performance.now();
-  let shownMs = Number.NEGATIVE_INFINITY;
-  transfer.onProgress = (gone) => {
-    const nowMs = performance.now();
-    if (nowMs - shownMs < 100) return;
-    shownMs = nowMs;
-    progress.value = gone / Math.max(1, bytes);
-    fate.textContent = `${size(gone)} at ${size((gone / Math.max(1, nowMs - startMs)) * 1_000)}/s`;
-  };
-  const settle = async (): Promise<void> => {
-    try {
-      const file = await done;
-      const took = performance.now() - startMs;
-      progress.value = 1;
-      fate.textContent = `${direction === "sent" ? "arrived" : "here"} in ${duration(took)}, ${size((bytes / took) * 1_000)}/s`;
-      if (file !== undefined) await offerFile(line, name, file);
-    } catch (error) {
-      fate.textContent = transferEnd(error);
-      fate.classList.add("failed");
-    } finally {
-      progress.hidden = true;
-      cancel.hidden = true;
-    }
-  };
-  void settle();
-  return fragment;
-}
-
-async function offerFile(line: HTMLElement, name: string, file: Blob): Promise<void> {
-  const save = slot(line, "save", HTMLAnchorElement);
-  save.href = URL.createObjectURL(file);
-  save.download = name;
-  save.ariaLabel = `Save ${name}`;
-  save.hidden = false;
-  const digest = await sha256(file);
-  if (digest === undefined) return;
-  const hash = slot(line, "hash");
-  hash.replaceChildren("SHA-256 ", element("code", "", digest));
-  hash.hidden = false;
 }

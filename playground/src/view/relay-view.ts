@@ -13,7 +13,8 @@ export interface RelayView {
 
 const maxEvents = 4;
 
-export function createRelayView(relay: RelayChoice, peers: readonly string[]): RelayView {
+/** `isCut`: whether the page itself keeps it away. */
+export function createRelayView(relay: RelayChoice, peers: readonly string[], isCut: () => boolean): RelayView {
   const states = new Map<string, ConnectionState>(peers.map((peer) => [peer, "connecting"]));
   let shown: ConnectionState = "connecting";
   let since = performance.now();
@@ -31,7 +32,8 @@ export function createRelayView(relay: RelayChoice, peers: readonly string[]): R
     update(peer, state, error) {
       states.set(peer, state);
       const overall = overallState([...states.values()]);
-      byId("relay-text").replaceChildren(...prose(explain(overall, relay, peers.length, error)));
+      const cut = overall === "lost" && isCut();
+      byId("relay-text").replaceChildren(...prose(cut ? cutText : explain(overall, relay, peers.length, error)));
       if (overall === shown) return;
       const passed = duration(performance.now() - since);
       log(eventText(overall, shown, passed));
@@ -40,6 +42,8 @@ export function createRelayView(relay: RelayChoice, peers: readonly string[]): R
     },
   };
 }
+
+const cutText = "The weather keeps this page from it. Let it back in, and the page goes on by itself.";
 
 /** The worst of them. */
 function overallState(states: readonly ConnectionState[]): ConnectionState {

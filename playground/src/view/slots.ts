@@ -37,6 +37,12 @@ export function element<K extends keyof HTMLElementTagNameMap>(
   return made;
 }
 
+/** Puts these in, unless they say what is there: who is selecting it to copy is not disturbed. */
+export function replaceText(box: HTMLElement, content: readonly HTMLElement[]): void {
+  const same = content.length === box.children.length && content.every((part, i) => box.children[i]?.isEqualNode(part));
+  if (!same) box.replaceChildren(...content);
+}
+
 /** Text in which what stands between backticks is typed by somebody: a command, a part of a URL. */
 export function prose(text: string): readonly (Node | string)[] {
   return text.split("`").map((part, i) => (i % 2 === 0 ? part : element("code", "typed", part)));
@@ -48,4 +54,9 @@ export function makeScrollable<E extends HTMLElement>(box: E, label: string, rol
   box.ariaLabel = label;
   if (role !== undefined) box.role = role;
   return box;
+}
+
+/** Whether its end is in sight: who has scrolled back reads something, and is not to be taken away from it. */
+export function isAtEnd(box: HTMLElement): boolean {
+  return box.scrollHeight - box.scrollTop - box.clientHeight < 60;
 }

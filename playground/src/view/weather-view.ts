@@ -3,7 +3,9 @@
 import type { Weather } from "../weather.ts";
 import { byId, element, slot } from "./slots.ts";
 
-export interface WeatherActions {
+export interface WeatherViewOptions {
+  /** What can be cut off. */
+  readonly carrier: string;
   /** All subscriptions are lost. */
   cut(): void;
   /** The other peer crashes, and starts again. Undefined where it does not live in this page. */
@@ -25,7 +27,7 @@ const sliders: readonly {
 ];
 
 /** Changes the weather as it is turned. */
-export function createWeatherView(weather: Weather, { cut, crash }: WeatherActions): void {
+export function createWeatherView(weather: Weather, { carrier, cut, crash }: WeatherViewOptions): void {
   const root = byId("weather");
   const factor = (name: Share): number => (name === "delayMs" ? 1 : 100);
   const shows = sliders.map(({ name, label, max, unit }) => {
@@ -37,8 +39,9 @@ export function createWeatherView(weather: Weather, { cut, crash }: WeatherActio
       step: name === "delayMs" ? "50" : "5",
       id: `weather-${name}`,
     });
-    const value = element("output", "");
-    value.htmlFor.add(input.id);
+    // What screen readers read is the slider's own: an output would tell of all four with each change.
+    const value = element("span", "value");
+    value.ariaHidden = "true";
     const caption = element("label", "", label);
     caption.htmlFor = input.id;
     slot(root, "sliders").append(element("div", "slider", caption, input, value));
@@ -46,6 +49,7 @@ export function createWeatherView(weather: Weather, { cut, crash }: WeatherActio
       const number = Math.round(weather[name] * factor(name));
       input.value = `${number}`;
       value.textContent = `${number}${unit}`;
+      input.ariaValueText = value.textContent;
     };
     input.addEventListener("input", () => {
       weather[name] = input.valueAsNumber / factor(name);
@@ -57,8 +61,8 @@ export function createWeatherView(weather: Weather, { cut, crash }: WeatherActio
   const showAll = (): void => {
     for (const show of shows) show();
     cutButton.ariaPressed = `${weather.cut}`;
-    cutButton.textContent = weather.cut ? "Let it back in" : "Cut off the relay";
-    slot(root, "forecast").textContent = forecast(weather);
+    cutButton.textContent = weather.cut ? "Let it back in" : `Cut off the ${carrier}`;
+    slot(root, "forecast").textContent = weather.cut ? `no ${carrier}` : forecast(weather);
   };
   const set = (given: Partial<Weather>): void => {
     Object.assign(weather, given);
@@ -80,8 +84,7 @@ export function createWeatherView(weather: Weather, { cut, crash }: WeatherActio
   showAll();
 }
 
-function forecast({ loss, duplication, reordering, delayMs, cut }: Weather): string {
-  if (cut) return "no relay";
+function forecast({ loss, duplication, reordering, delayMs }: Weather): string {
   const worst = Math.max(loss, duplication, reordering, delayMs / 2_000);
   if (worst === 0) return "clear";
   return worst < 0.3 ? "breezy" : "stormy";
