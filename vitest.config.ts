@@ -14,6 +14,7 @@ interface SuiteOptions {
   readonly testTimeout?: number;
   readonly hookTimeout?: number;
   readonly maxWorkers?: number;
+  readonly maxConcurrency?: number;
   readonly retry?: number;
   /** What is done once, before all files of the suite. */
   readonly globalSetup?: string;
@@ -46,7 +47,8 @@ export default defineConfig({
         globalSetup: "test/kubernetes/shared-cluster.ts",
       }),
       suite("interop", "test/interop/**/*.test.ts", { testTimeout: 60_000, retry }),
-      suite("lab", "test/lab/**/*.test.ts", { testTimeout: 60_000, maxWorkers: 1, retry }),
+      // What is concurrent there waits for networks to give up.
+      suite("lab", "test/lab/**/*.test.ts", { testTimeout: 60_000, maxWorkers: 1, maxConcurrency: 20, retry }),
       suite("faults", "test/faults/**/*.test.ts", { testTimeout: 180_000 }),
       suite("packaging", "test/packaging/**/*.test.ts", {
         testTimeout: 60_000,

@@ -10,7 +10,7 @@ import { openHomes } from "../kit/lab/networks.ts";
 import { preservingNat } from "../kit/lab/rules.ts";
 import { orderedKeys } from "../kit/ordered-keys.ts";
 
-const missing = await labMissing(["ip", "nft", "turnserver"]);
+const missing = await labMissing(["ip", "nft", "turnserver", "openssl"]);
 const bin = fileURLToPath(new URL("../../packages/node/bin/wice.js", import.meta.url));
 
 test("carries stdin and stdout through both, by a STUN server that it is told", async ({ skip, onTestFinished }) => {

@@ -6,9 +6,27 @@ import { buildGo } from "../kit/go-build.ts";
 import { labMissing } from "../kit/lab/lab.ts";
 import { type LabAgent, labAgents } from "../kit/lab/lab-agents.ts";
 import { type LabPeers, startPeers } from "../kit/lab/lab-peers.ts";
-import { moveLeft, type Network, openHairpin, openHomes, openInternet } from "../kit/lab/networks.ts";
+import {
+  moveLeft,
+  type Network,
+  openHairpin,
+  openHome,
+  openHomes,
+  openInternet,
+  openNeighbours,
+} from "../kit/lab/networks.ts";
 import { printTable, type RowResult } from "../kit/lab/row-table.ts";
-import { broken, deafAtFirst, loss, preservingNat, symmetricNat } from "../kit/lab/rules.ts";
+import {
+  broken,
+  coneNat,
+  deafAtFirst,
+  firewall,
+  loss,
+  noUdpNat,
+  preservingNat,
+  separatingNat,
+  symmetricNat,
+} from "../kit/lab/rules.ts";
 
 interface Row extends Partial<Outcome> {
   readonly network: string;
@@ -36,7 +54,9 @@ interface Outcome {
   afterwards(network: Network, peers: LabPeers): Promise<string>;
 }
 
-/** To add a network, add a row. */
+const symmetricToward = (right: string): Promise<Network> => openHomes({ left: symmetricNat, right });
+
+/** To add a network, add a row. What docs/node-agents.md says of networks and servers is what these rows show. */
 const rows: readonly Row[] = [
   {
     network: "NAT that keeps ports, both sides; STUN",
@@ -60,6 +80,31 @@ const rows: readonly Row[] = [
     isSlow: true,
   },
   {
+    network: "symmetric NAT, full cone; STUN",
+    open: () => symmetricToward(coneNat("anybody")),
+    servers: ({ turn }) => [turn.stun],
+    kinds: ["srflx", "prflx"],
+  },
+  {
+    network: "symmetric NAT, address-restricted; STUN",
+    open: () => symmetricToward(coneNat("whoWasSentTo")),
+    servers: ({ turn }) => [turn.stun],
+    kinds: ["srflx", "prflx"],
+  },
+  {
+    network: "symmetric NAT, port-restricted; TURN",
+    open: () => symmetricToward(preservingNat),
+    servers: ({ turn }) => [turn.stun, turn.turn],
+    kinds: ["relay"],
+  },
+  {
+    network: "symmetric NAT, port-restricted; STUN",
+    open: () => symmetricToward(preservingNat),
+    servers: ({ turn }) => [turn.stun],
+    verdict: "no-path",
+    isSlow: true,
+  },
+  {
     network: "symmetric NAT; TURN refuses the password",
     open: () => openHomes(symmetricNat),
     servers: ({ turn }) => [turn.stun, turn.refusing],
@@ -76,6 +121,56 @@ const rows: readonly Row[] = [
     isSlow: true,
   },
   {
+    network: "no UDP, both sides; TURN over TCP",
+    open: () => openHomes(noUdpNat),
+    servers: ({ turn }) => [turn.stun, turn.turnTcp],
+    agents: ["datagram"],
+    kinds: ["relay"],
+  },
+  {
+    network: "no UDP, both sides; TURN over TLS",
+    open: () => openHomes(noUdpNat),
+    servers: ({ turn }) => [turn.stun, turn.turnTls],
+    agents: ["datagram"],
+    kinds: ["relay"],
+  },
+  {
+    network: "no UDP, one side; TURN over TLS",
+    open: () => openHomes({ left: noUdpNat, right: preservingNat }),
+    servers: ({ turn }) => [turn.stun, turn.turnTls],
+    agents: ["datagram"],
+    kinds: ["relay"],
+  },
+  {
+    network: "no UDP, one side; TURN by all ways",
+    open: () => openHomes({ left: noUdpNat, right: preservingNat }),
+    servers: ({ turn }) => [turn.stun, turn.turn, turn.turnTcp, turn.turnTls],
+    // node-datachannel reaches a TURN server by UDP only.
+    agents: ["rtc"],
+    verdict: "no-path",
+    isSlow: true,
+  },
+  {
+    network: "one NAT, no hairpin, one network; STUN",
+    open: () => openHome(preservingNat),
+    servers: ({ turn }) => [turn.stun],
+    remote: "10.1.0.3",
+    kinds: ["host"],
+  },
+  {
+    network: "one NAT, no hairpin, two networks; TURN",
+    open: () => openNeighbours(separatingNat),
+    servers: ({ turn }) => [turn.stun, turn.turn],
+    kinds: ["relay"],
+  },
+  {
+    network: "one NAT, no hairpin, two networks; STUN",
+    open: () => openNeighbours(separatingNat),
+    servers: ({ turn }) => [turn.stun],
+    verdict: "no-path",
+    isSlow: true,
+  },
+  {
     network: "one NAT for both, by hairpin; STUN",
     open: () => openHairpin(),
     servers: ({ turn }) => [turn.stun],
@@ -83,6 +178,16 @@ const rows: readonly Row[] = [
     kinds: ["srflx", "prflx"],
   },
   { network: "IPv6 only", open: () => openInternet({ families: ["IPv6"] }), kinds: ["host"], family: "IPv6" },
+  {
+    network: "IPv6 only, firewalls on both sides",
+    async open() {
+      const network = await openInternet({ families: ["IPv6"] });
+      for (const machine of [network.left, network.right]) await machine.rules(firewall);
+      return network;
+    },
+    kinds: ["host", "prflx"],
+    family: "IPv6",
+  },
   {
     network: "dual stack, IPv6 broken",
     async open() {
@@ -189,7 +294,7 @@ const cases: readonly Case[] = [
   ...(gopeer === undefined ? [] : [{ agent: "datagram" as const, daemon: gopeer, name: "datagram, emulated daemon" }]),
 ].flatMap((pair) => rows.filter(({ agents }) => agents?.includes(pair.agent) ?? true).map((row) => ({ ...pair, row })));
 const results = new Map<Case, RowResult>();
-const missing = await labMissing(["ip", "nft", "turnserver"]);
+const missing = await labMissing(["ip", "nft", "turnserver", "openssl"]);
 
 afterAll(() => {
   const all = cases.flatMap((each) => results.get(each) ?? []);
@@ -207,12 +312,14 @@ async function runCase(each: Case, { skip, expect }: TestContext): Promise<void>
   const result = { network: row.network, agent: name, connected: false, pair: undefined };
   results.set(each, result);
   await using network = await row.open();
-  const { left, right, relay } = network;
+  const { left, right, relay, turn } = network;
   const startMs = performance.now();
   const iceServers = row.servers?.(network) ?? [];
-  const peers = await startPeers({ agent, relay, iceServers, left, right, daemon });
+  const peers = await startPeers({ agent, relay, iceServers, caFile: turn.caFile, left, right, daemon });
   if (row.verdict !== undefined) {
     const text = await peers.untilVerdict(row.verdict);
+    const hasTurn = iceServers.some(({ urls }) => `${urls}`.startsWith("turn"));
+    if (row.verdict === "no-path") expect(text.includes("no TURN server")).toBe(!hasTurn);
     results.set(each, { ...result, note: `after ${Math.round(performance.now() - startMs)} ms: ${text}` });
     return;
   }

@@ -12,7 +12,7 @@ import { createInterface, measure, startTunnel } from "../kit/lab/wireguard.ts";
 import type { LinesProcess } from "../kit/lines-process.ts";
 import { orderedKeys } from "../kit/ordered-keys.ts";
 
-const missing = await labMissing(["ip", "nft", "turnserver", "wg", "wireguard-go", "iperf3", "ping"]);
+const missing = await labMissing(["ip", "nft", "turnserver", "openssl", "wg", "wireguard-go", "iperf3", "ping"]);
 const bin = fileURLToPath(new URL("../../packages/node/bin/wice.js", import.meta.url));
 const seconds = 3;
 const directPort = 51_821;

@@ -13,6 +13,8 @@ export interface LabPeersOptions {
   readonly agent: LabAgent;
   readonly relay: string;
   readonly iceServers: readonly IceServer[];
+  /** Whom both trust, beside those whom everybody trusts. */
+  readonly caFile: string;
   /** Who calls. */
   readonly left: Machine;
   readonly right: Machine;
@@ -47,14 +49,19 @@ const compileCache = fileURLToPath(new URL("../../../.cache/node", import.meta.u
 
 /** Starts both. The caller calls when the other listens. */
 export async function startPeers(options: LabPeersOptions): Promise<LabPeers> {
-  const { agent, relay, iceServers, left, right, daemon } = options;
+  const { agent, relay, iceServers, caFile, left, right, daemon } = options;
   const [ours, theirs] = orderedKeys();
   const common = { agent, relay, iceServers };
+  // Of Node and of Go.
+  const trust = { NODE_EXTRA_CA_CERTS: caFile, SSL_CERT_FILE: caFile };
   const listener =
     daemon === undefined
-      ? await startNode(right, "./lab-program.ts", [
-          JSON.stringify({ ...common, privateKey: theirs.privateKey } satisfies LabPeerOptions),
-        ])
+      ? await startNode(
+          right,
+          "./lab-program.ts",
+          [JSON.stringify({ ...common, privateKey: theirs.privateKey } satisfies LabPeerOptions)],
+          trust,
+        )
       : await right.start(
           daemon,
           goDaemonArgs({
@@ -67,11 +74,15 @@ export async function startPeers(options: LabPeersOptions): Promise<LabPeers> {
             },
             urls: iceServers.map(toGoUrl),
           }),
+          { env: { ...process.env, ...trust } },
         );
   await listener.until("ready");
-  const caller = await startNode(left, "./lab-program.ts", [
-    JSON.stringify({ ...common, privateKey: ours.privateKey, call: theirs.publicKey } satisfies LabPeerOptions),
-  ]);
+  const caller = await startNode(
+    left,
+    "./lab-program.ts",
+    [JSON.stringify({ ...common, privateKey: ours.privateKey, call: theirs.publicKey } satisfies LabPeerOptions)],
+    trust,
+  );
   let pings = 0;
   return {
     async untilConnected() {
@@ -97,9 +108,14 @@ function toGoUrl({ urls, username, credential }: IceServer): string {
 }
 
 /** Starts a program of this folder, on the sources. */
-export async function startNode(machine: Machine, file: string, args: readonly string[]): Promise<LinesProcess> {
+export async function startNode(
+  machine: Machine,
+  file: string,
+  args: readonly string[],
+  env: NodeJS.ProcessEnv = {},
+): Promise<LinesProcess> {
   const program = fileURLToPath(new URL(file, import.meta.url));
   return await machine.start(process.execPath, ["--conditions=@wice/source", program, ...args], {
-    env: { ...process.env, NODE_OPTIONS: undefined, NODE_COMPILE_CACHE: compileCache },
+    env: { ...process.env, NODE_OPTIONS: undefined, NODE_COMPILE_CACHE: compileCache, ...env },
   });
 }

@@ -60,8 +60,9 @@ export async function labMissing(programs: readonly string[]): Promise<string | 
     await using lab = await createLab();
     const machine = await lab.machine("probe");
     await machine.rules(symmetricNat);
+    await machine.ip("link add lan0 type bridge");
   } catch (error) {
-    return `needs network namespaces with nftables: ${error instanceof Error ? error.message.split("\n")[0] : error}`;
+    return `needs network namespaces with nftables and bridges: ${error instanceof Error ? error.message.split("\n")[0] : error}`;
   }
   return undefined;
 }

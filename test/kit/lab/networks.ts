@@ -3,7 +3,7 @@
 import type { LinesProcess } from "../lines-process.ts";
 import { createLab, type Lab, type Machine } from "./lab.ts";
 import { startNode } from "./lab-peers.ts";
-import { hairpinNat, type Pairing } from "./rules.ts";
+import { hairpinNat } from "./rules.ts";
 import { startTurnServer, type TurnServer } from "./turn-server.ts";
 
 export interface Network extends AsyncDisposable {
@@ -16,6 +16,12 @@ export interface Network extends AsyncDisposable {
   readonly relay: string;
   readonly relayProcess: LinesProcess;
   readonly turn: TurnServer;
+}
+
+/** What differs from one side to the other. */
+export interface Sides {
+  readonly left: string;
+  readonly right: string;
 }
 
 export type Family = "IPv4" | "IPv6";
@@ -49,9 +55,9 @@ export async function openInternet(options: NetworkOptions = {}): Promise<Networ
 }
 
 /** Each peer is behind a router of its own, with these rules. */
-export async function openHomes(rules: string, options: NetworkOptions = {}): Promise<Network> {
+export async function openHomes(rules: string | Sides, options: NetworkOptions = {}): Promise<Network> {
   return await open(options, async ({ lab, attach }) => {
-    const home = async (place: "left" | "right", inside: string): Promise<Machine> => {
+    const home = async (place: keyof Sides, inside: string): Promise<Machine> => {
       const [peer, router] = [await lab.machine(place), await lab.machine(`${place}-router`)];
       await attach(router, place, "wan0");
       await lab.cable(
@@ -59,36 +65,65 @@ export async function openHomes(rules: string, options: NetworkOptions = {}): Pr
         { machine: router, name: "lan0", addresses: [`${inside}.1/24`] },
       );
       await peer.routeBy(`${inside}.1`);
-      await router.rules(rules);
+      await router.rules(typeof rules === "string" ? rules : rules[place]);
       return peer;
     };
     return { left: await home("left", "10.1.0"), right: await home("right", "10.2.0") };
   });
 }
 
-/** Both are behind one router, which lets them reach each other by their addresses on the internet only. */
-export async function openHairpin(): Promise<Network> {
+/** Both are in one network, behind one router with these rules. */
+export async function openHome(rules: string): Promise<Network> {
   return await open({}, async ({ lab, attach }) => {
     const router = await lab.machine("router");
     await attach(router, "left", "wan0");
-    const peers: Machine[] = [];
-    const pairs: Pairing[] = [];
-    for (const [index, name] of ["left", "right"].entries()) {
+    await router.ip("link add lan0 type bridge");
+    await router.ip("address add 10.1.0.1/24 dev lan0");
+    await router.ip("link set lan0 up");
+    const plugIn = async (name: keyof Sides, number: number): Promise<Machine> => {
       const machine = await lab.machine(name);
-      const [inside, outside] = [`10.${index}.0`, `${places.left.IPv4}.${10 + index}`];
       await lab.cable(
-        { machine, name: "eth0", addresses: [`${inside}.2/24`] },
-        { machine: router, name: `lan${index}`, addresses: [`${inside}.1/24`] },
+        { machine, name: "eth0", addresses: [`10.1.0.${number}/24`] },
+        { machine: router, name, addresses: [] },
       );
-      await machine.routeBy(`${inside}.1`);
-      await router.ip(`address add ${outside}/32 dev wan0`);
-      peers.push(machine);
-      pairs.push({ inside: `${inside}.2`, outside });
-    }
-    await router.rules(hairpinNat(pairs));
-    const [left, right] = peers as [Machine, Machine];
-    return { left, right };
+      await router.ip(`link set ${name} master lan0`);
+      await machine.routeBy("10.1.0.1");
+      return machine;
+    };
+    const peers = { left: await plugIn("left", 2), right: await plugIn("right", 3) };
+    await router.rules(rules);
+    return peers;
   });
+}
+
+/** Both are behind one router, each in a network of its own. It has these rules, and further addresses on the internet. */
+export async function openNeighbours(rules: string, furtherAddresses: readonly string[] = []): Promise<Network> {
+  return await open({}, async ({ lab, attach }) => {
+    const router = await lab.machine("router");
+    await attach(router, "left", "wan0");
+    for (const address of furtherAddresses) await router.ip(`address add ${address}/32 dev wan0`);
+    const neighbour = async (name: keyof Sides, index: number): Promise<Machine> => {
+      const machine = await lab.machine(name);
+      await lab.cable(
+        { machine, name: "eth0", addresses: [`10.${index}.0.2/24`] },
+        { machine: router, name: `lan${index}`, addresses: [`10.${index}.0.1/24`] },
+      );
+      await machine.routeBy(`10.${index}.0.1`);
+      return machine;
+    };
+    const peers = { left: await neighbour("left", 0), right: await neighbour("right", 1) };
+    await router.rules(rules);
+    return peers;
+  });
+}
+
+/** {@link openNeighbours} who can reach each other by their addresses on the internet only. */
+export async function openHairpin(): Promise<Network> {
+  const pairs = [0, 1].map((index) => ({ inside: `10.${index}.0.2`, outside: `${places.left.IPv4}.${10 + index}` }));
+  return await openNeighbours(
+    hairpinNat(pairs),
+    pairs.map(({ outside }) => outside),
+  );
 }
 
 /** Pulls the cable of the left peer of {@link openInternet}, and lays another one, with other addresses. */

@@ -16,7 +16,7 @@ export interface RowResult {
 
 export function printTable(rows: readonly RowResult[]): string {
   const cells = rows.map(({ network, agent, connected, pair, connectMs, echoMs, note = "" }) => [
-    ...[network, agent, connected ? "yes" : "NO", kindOf(pair)],
+    ...[network, agent, connected ? "yes" : "NO", connected ? kindOf(pair) : "none"],
     ...[connectMs, echoMs].map((ms) => (ms === undefined ? "" : `${ms} ms`)),
     note,
   ]);

@@ -26,6 +26,44 @@ table ip nat {
   chain after { type nat hook postrouting priority srcnat; oifname "${outside}" masquerade fully-random; }
 }`;
 
+/**
+ * What the router maps stays mapped for a while, and who may come in by it depends on nothing (`anybody`, a full cone) or on the
+ * address that it comes from (`whoWasSentTo`, from any port of it). For one UDP socket behind it per port: the port outside is
+ * the one inside.
+ */
+export function coneNat(entry: "anybody" | "whoWasSentTo"): string {
+  const [type, leaving, arriving] =
+    entry === "anybody"
+      ? ["inet_service", "udp sport", "udp dport"]
+      : ["inet_service . ipv4_addr", "udp sport . ip daddr", "udp dport . ip saddr"];
+  return `${preservingNat}
+table ip cone {
+  map opened { type ${type} : ipv4_addr; flags dynamic,timeout; timeout 2m; size 1000; }
+  chain out {
+    type filter hook forward priority filter;
+    oifname "${outside}" meta l4proto udp update @opened { ${leaving} : ip saddr }
+  }
+  chain before { type nat hook prerouting priority dstnat; iifname "${outside}" meta l4proto udp dnat to ${arriving} map @opened; }
+}`;
+}
+
+/** A home router that lets out no UDP, as in some offices and hotels. */
+export const noUdpNat = `${preservingNat}
+table ip office {
+  chain through { type filter hook forward priority filter; meta l4proto udp drop; }
+}`;
+
+/** A home router with several networks, which it keeps apart. Their address outside leads nobody back in (no hairpin). */
+export const separatingNat = `${preservingNat}
+table ip walls {
+  chain through { type filter hook forward priority filter; iifname "lan*" oifname "lan*" drop; }
+}`;
+
+/** A machine's own firewall: UDP gets in only from where it was sent to. */
+export const firewall = `table inet door {
+  chain in { type filter hook input priority filter; meta l4proto udp ct state new drop; }
+}`;
+
 /** An address inside, and the one outside that stands for it. */
 export interface Pairing {
   readonly inside: string;
