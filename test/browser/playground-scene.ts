@@ -112,3 +112,13 @@ export async function hangUp(page: Page): Promise<void> {
   await press(page, "Close");
   await page.getByRole("button", { name: "Connect", exact: true }).waitFor();
 }
+
+/** Frames of the picture that this peer sees come. */
+export async function seesFrames(page: Page, name: string): Promise<void> {
+  const video = card(page, name).locator("video");
+  await video.waitFor();
+  const time = (): Promise<number> =>
+    video.evaluate((element: { readonly currentTime: number }) => element.currentTime);
+  const before = await time();
+  await expect.poll(async () => (await time()) - before, { timeout: 10_000 }).toBeGreaterThan(0.5);
+}

@@ -6,7 +6,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import type { Page } from "playwright-core";
 import { expect, onTestFinished } from "vitest";
-import { card, connected, hangUp, openPage, press, publicKey, test, write } from "./playground-scene.ts";
+import { card, connected, hangUp, openPage, press, publicKey, seesFrames, test, write } from "./playground-scene.ts";
 
 /** How often: 50 show more, and take some minutes. */
 const stormRuns = Number(process.env.WICE_STORMS ?? 5);
@@ -41,15 +41,6 @@ async function readSaved(page: Page, act: () => Promise<void>, name: string): Pr
   return await read();
 }
 
-/** Frames of the picture that this peer sees come, and are not all black. */
-async function seesFrames(page: Page, name: string): Promise<void> {
-  const video = card(page, name).locator("video");
-  await video.waitFor();
-  await expect
-    .poll(() => video.evaluate((element: { readonly currentTime: number }) => element.currentTime), { timeout: 10_000 })
-    .toBeGreaterThan(0.5);
-}
-
 test("what is typed while the session stands goes directly, with no envelope", async ({ playground, window }) => {
   const page = await openPage(window, playground.url);
   await connected(page);
@@ -79,6 +70,11 @@ test("a file arrives whole and can be saved, and either side can cancel one", as
   ] as const) {
     const name = `large-${canceller}.bin`;
     await chooseLarge(page, "alice", name);
+    // Its figures are not read out.
+    const figures = card(page, canceller)
+      .locator(".line", { hasText: name })
+      .getByText(/ at .*\/s$/);
+    expect(await figures.getAttribute("aria-live")).toBe("off");
     await card(page, canceller)
       .getByRole("button", { name: `Cancel ${name}` })
       .click();
@@ -153,6 +149,7 @@ test("in a storm of half the envelopes lost, doubled and overtaken, a session is
   const page = await openPage(window, playground.url);
   await hangUp(page);
   await press(page, "Storm");
+  expect(await page.getByLabel("Loss").getAttribute("aria-valuetext")).toBe("50%");
   const envelopes = async (): Promise<number> =>
     Number.parseInt((await page.getByText(/^\d+ envelopes so far$/).textContent()) ?? "", 10);
   const used: number[] = [];
@@ -183,6 +180,7 @@ test("cut off from the relay it says so and the session stands; then it is found
   await connected(page);
   await press(page, "Cut off the relay");
   await card(page, "Relay").getByText("trying again").waitFor();
+  await page.getByText("The weather keeps this page from it. Let it back in").waitFor();
   await write(page, "alice", "without a relay");
   await card(page, "bob").locator(".received").getByText("without a relay").waitFor();
   await hangUp(page);

@@ -14,6 +14,7 @@ import {
   openPage,
   press,
   publicKey,
+  seesFrames,
   test,
   write,
 } from "./playground-scene.ts";
@@ -37,14 +38,6 @@ async function chooseRandom(page: Page, from: string): Promise<string> {
     const digest = new Uint8Array(await crypto.subtle.digest("SHA-256", bytes));
     return Array.from(digest, (byte) => byte.toString(16).padStart(2, "0")).join("");
   })()`);
-}
-
-async function seesFrames(page: Page, name: string): Promise<void> {
-  const time = (): Promise<number> =>
-    card(page, name)
-      .locator("video")
-      .evaluate((video: { readonly currentTime: number }) => video.currentTime);
-  await expect.poll(time, { timeout: 10_000 }).toBeGreaterThan(0.5);
 }
 
 /** What axe holds against the page, as text. */
@@ -135,10 +128,47 @@ test("a page can be called by a pasted key as well, and says what is no link", a
   await field.press("Enter");
   for (const page of [first, second]) await connected(page);
 
-  const third = await openPage(window, playground.url);
+  const third = await openPage(window, `${playground.url}?way=devices`);
+  const link = new URL(await linkOf(third));
+  link.searchParams.set("relay", "https://relay.example.org");
+  await third.getByLabel("Or call somebody: a link, or a public key").fill(link.href);
+  await press(third, "Connect");
+  await third.getByText(/^That link meets somewhere else/).waitFor();
+  // As somebody does who pastes a link into the tab of the page: browsers load nothing for that.
   await third.goto(`${playground.url}?way=devices#peer=abc`);
-  await third.reload();
   await third.getByText(/^The link is damaged/).waitFor();
+  await third.goto(
+    `${playground.url}?way=devices#${new URLSearchParams({ peer: await publicKey(second, "this device") })}`,
+  );
+  await card(third, "the other device")
+    .getByText(await publicKey(second, "this device"))
+    .waitFor();
+});
+
+test("of two that follow a link at the same time one is let in", async ({ playground, window }) => {
+  const first = await openPage(window, `${playground.url}?way=tabs`);
+  // Both are heard long before either is connected.
+  await first.getByLabel("Delay").fill("1000");
+  const link = await linkOf(first);
+  const others = await Promise.all([openPage(window, link), openPage(window, link)]);
+  const isIn = (page: Page): Promise<boolean> =>
+    card(page, "Connection").getByText("connected", { exact: true }).isVisible();
+  const isOut = (page: Page): Promise<boolean> =>
+    card(page, "Connection")
+      .getByText(/somebody else came first/)
+      .isVisible();
+  await expect
+    .poll(
+      async () =>
+        [await Promise.all(others.map(isIn)), await Promise.all(others.map(isOut))].map(
+          (seen) => seen.filter(Boolean).length,
+        ),
+      { timeout: 20_000 },
+    )
+    .toEqual([1, 1]);
+  const [guest] = (await isIn(others[0])) ? [others[0]] : [others[1]];
+  await connected(first);
+  expect(await publicKey(first, "the other tab")).toBe(await publicKey(guest, "this tab"));
 });
 
 test("a device that others can reach shows its link as a QR code", async ({ playground, window }) => {
@@ -175,6 +205,8 @@ test("keys can be made anew, and one be brought and taken along; one that was ma
   await page.getByText("Bring a key, or take it along").click();
   await press(page, "Show ours");
   await expect.poll(() => field.inputValue()).toBe(text);
+  await page.getByText("Bring a key, or take it along").click();
+  await expect.poll(() => field.inputValue()).toBe("");
 });
 
 test("axe finds nothing to complain of: each way, light and dark, with a call and an open envelope", async ({

@@ -82,6 +82,20 @@ test("what an agent writes by the relay's own address arrives, from a stranger",
   expect(await received.textContent()).toContain(
     `from a stranger ${agent.publicKey.slice(0, 8)}… · through the relay, fresh`,
   );
+  // Not as if it were alice's: a stranger has no place in the diagram, and what goes to one ends at the relay.
+  const lines = (lane: string): Promise<string[]> =>
+    page.evaluate<string[]>(`Array.from(document.querySelector('${lane}').querySelectorAll(".hop"),
+      (hop) => getComputedStyle(hop, "::before").display)`);
+  await page
+    .getByText(/^from a stranger, arrived/)
+    .first()
+    .waitFor();
+  expect(await lines('[data-stranger="from"][data-direction="right"]')).toEqual(["none", "block"]);
+  await page
+    .getByText(/^to a stranger, handed over/)
+    .first()
+    .waitFor();
+  expect(await lines('[data-stranger="to"][data-direction="left"]')).toEqual(["block", "none"]);
 });
 
 test("it shows that the relay is gone and what to do, and goes on when it is back", async ({ playground, window }) => {

@@ -7,5 +7,7 @@ export function createVideo(video: HTMLVideoElement, label: string): (stream: Me
     video.srcObject = stream ?? null;
     // It starts without sound: two peers in one room would howl.
     video.controls = stream !== undefined;
+    // It plays by itself the first time only. One that goes meanwhile is not played, and that is no failure.
+    if (stream !== undefined) video.play().catch(() => {});
   };
 }
