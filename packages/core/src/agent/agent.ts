@@ -148,6 +148,8 @@ export interface AgentChannel {
   readonly label: string;
   readonly state: "connecting" | "open" | "closed";
   readonly reliable: boolean;
+  /** Who calls `send` may alter the memory of the message at once. Default false: it is left alone for good. */
+  readonly copies?: boolean;
   /** The same number at both ends, while it is open. */
   readonly id: number;
   /** The largest message that the peer takes, in bytes. */

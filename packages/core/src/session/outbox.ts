@@ -77,11 +77,10 @@ export function createOutbox({ reliable, clock, onFailure }: OutboxOptions): Out
   let forgottenCost = 0;
   const drains = new Set<Wait>();
 
-  /** What may go now: what has not arrived goes out again, before anything new. */
-  const due = (): Uint8Array | undefined => {
+  /** What may go now: what has not arrived goes out again, before anything new, of which `bytes` are the first. */
+  const due = (bytes = pending.at(0)?.bytes): Uint8Array | undefined => {
     if (!ready || port?.state !== "open" || port.bufferedBytes >= highBytes) return undefined;
     if (!isNewDue()) return underWay.at(position);
-    const bytes = pending.at(0)?.bytes;
     const waits = bytes !== undefined && reliable && !fitsWindow(sentCost - takenCost, costOf(bytes));
     return waits ? undefined : bytes;
   };
@@ -155,9 +154,11 @@ export function createOutbox({ reliable, clock, onFailure }: OutboxOptions): Out
           `the message has ${message.length} bytes, of at most ${limit}; send it in pieces`,
         );
       }
+      // A copy costs more than all else here, and nobody needs it of what goes at once and only once.
+      if (!reliable && port?.copies && pending.size === 0 && due(message)) return port.send(message);
       const cost = costOf(message);
       if (pending.size > 0 && pendingCost + cost > maxPendingCost)
-        throw new WiceError("resource-exhausted", "too much waits to be sent; await the calls before", {
+        throw new WiceError("resource-exhausted", "too much waits: await the calls before", {
           retryable: true,
         });
       const entry: Pending = {
@@ -187,12 +188,9 @@ export function createOutbox({ reliable, clock, onFailure }: OutboxOptions): Out
     resume(messages) {
       if (port === undefined || ready) return;
       position = messages - (sentMessages - underWay.size);
-      if (position < 0 || position > underWay.size) {
-        onFailure(new WiceError("protocol", "the peer names messages that it cannot have, or has had before"));
-        return;
-      }
-      ready = true;
-      pump();
+      ready = position >= 0 && position <= underWay.size;
+      if (ready) pump();
+      else onFailure(new WiceError("protocol", "the peer names messages that it cannot have"));
     },
     credit(taken) {
       if (!(taken > takenCost) || taken > sentCost) return;
@@ -226,7 +224,6 @@ export function createOutbox({ reliable, clock, onFailure }: OutboxOptions): Out
       await drain.promise;
     },
     end(why) {
-      if (ended !== undefined) return;
       detach();
       ended = why;
       shut = why;

@@ -57,6 +57,41 @@ describe("a message on its way out", () => {
     expect(port.sent).toEqual(["one"]);
   });
 
+  test.each([
+    { reliable: false, copies: true, isCopied: false },
+    { reliable: false, copies: false, isCopied: true },
+    { reliable: true, copies: true, isCopied: true },
+  ])("is copied once: $isCopied by us, where reliable is $reliable, and copies $copies", async (given) => {
+    const { reliable, copies, isCopied } = given;
+    const { channel, flow } = scene({ reliable });
+    const taken: Uint8Array[] = [];
+    flow.attach({ ...createRecordingPort({ reliable, copies }), send: (message) => void taken.push(message) });
+    const message = bytes("one");
+    await channel.send(message);
+    expect(taken).toEqual([message]);
+    expect(taken[0] !== message).toBe(isCopied);
+  });
+
+  test("waits for its turn where it is unreliable, and keeps what it was meanwhile", async () => {
+    const { channel, flow } = scene({ reliable: false });
+    const port = createRecordingPort({ reliable: false, copies: true });
+    port.bufferedBytes = mebibyte;
+    flow.attach(port);
+    const [first, second] = [bytes("first"), bytes("second")];
+    const sending = [channel.send(first), channel.send(second)];
+    first.fill(0);
+    expect(await stateOf(Promise.race(sending))).toBe("waits");
+    port.failures.push(refusal);
+    port.bufferedBytes = 0;
+    port.handlers.onLow?.();
+    await expect(sending[0]).rejects.toBe(refusal);
+    await sending[1];
+    port.failures.push(refusal);
+    await expect(channel.send(bytes("third"))).rejects.toBe(refusal);
+    await channel.send(bytes("fourth"));
+    expect(port.sent).toEqual(["second", "fourth"]);
+  });
+
   test("waits for a channel that is not open yet", async () => {
     const { channel, replace, flow } = scene();
     const port = createRecordingPort();

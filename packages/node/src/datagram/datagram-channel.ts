@@ -33,7 +33,7 @@ export function createDatagramChannel(options: DatagramChannelOptions): Datagram
   let earlyBytes = 0;
 
   return {
-    ...{ label, id, maxMessageBytes, reliable: false },
+    ...{ label, id, maxMessageBytes, reliable: false, copies: true },
     get state() {
       return state;
     },

@@ -390,6 +390,18 @@ describe("sending", () => {
     await expect.poll(() => arrived, { timeout: 5_000 }).toBeGreaterThan(0.95 * total);
   });
 
+  test.each([true, false])("copies what it is given, sealed: %s", async (protect) => {
+    const pair = openPair({ ...onLoopback, protect });
+    await connect(pair);
+    const { main } = pair.one.connection;
+    expect(main.copies).toBe(true);
+    const message = next(pair.two.connection.main);
+    const given = Uint8Array.of(1, 2, 3);
+    main.send(given);
+    given.fill(0);
+    expect(await message).toEqual(Uint8Array.of(1, 2, 3));
+  });
+
   test("more than 4 MiB at once loses the oldest, and holds no more", async () => {
     const pair = openPair();
     await connect(pair);

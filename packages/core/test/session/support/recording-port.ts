@@ -15,7 +15,9 @@ export interface RecordingPort extends AgentChannel {
   come(message: string | Uint8Array): void;
 }
 
-export function createRecordingPort(given: Partial<Pick<AgentChannel, "reliable" | "maxMessageBytes">> = {}) {
+export function createRecordingPort(
+  given: Partial<Pick<AgentChannel, "reliable" | "copies" | "maxMessageBytes">> = {},
+) {
   const sent: string[] = [];
   const failures: WiceError[] = [];
   let closes = 0;
