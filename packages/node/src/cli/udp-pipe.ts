@@ -32,7 +32,9 @@ export async function openUdpPipe({ listenPort, host, port }: UdpOption): Promis
     throw new WiceError("unavailable", `--udp: ${host} has no address`, { cause });
   });
   const isOurs = /^127\.|^::1$/.test(program);
-  const socket = createSocket(isIPv4(program) ? "udp4" : "udp6");
+  const family = isIPv4(program) ? 4 : 6;
+  // There are no names to look up: Node would do so for every datagram, and send it later.
+  const socket = createSocket({ type: `udp${family}`, lookup: (address, _, done) => done(null, address, family) });
   const loopback = isIPv4(program) ? "127.0.0.1" : "::1";
   await bind(socket, listenPort, isOurs ? loopback : undefined);
   const early: Buffer[] = [];
@@ -55,17 +57,15 @@ export async function openUdpPipe({ listenPort, host, port }: UdpOption): Promis
       deliver = (datagram) => {
         if (waitingBytes + datagram.length > maxWaitingBytes) return;
         waitingBytes += datagram.length;
+        const settle = (): void => {
+          waitingBytes -= datagram.length;
+        };
         // What cannot be sent is lost, as datagrams are.
-        session
-          .send(datagram)
-          .catch(() => {})
-          .finally(() => {
-            waitingBytes -= datagram.length;
-          });
+        session.send(datagram).then(settle, settle);
       };
       for (const datagram of early.splice(0)) deliver(datagram);
       try {
-        for await (const bytes of session) socket.send(bytes, port, program, () => {});
+        for await (const bytes of session) socket.send(bytes, port, program);
         signal.throwIfAborted();
       } finally {
         forget();
@@ -79,9 +79,11 @@ export async function openUdpPipe({ listenPort, host, port }: UdpOption): Promis
 }
 
 async function bind(socket: Socket, port: number, address: string | undefined): Promise<void> {
+  // It may listen, or fail, within the call.
+  const listening = once(socket, "listening");
   socket.bind({ port, ...(address !== undefined && { address }), exclusive: true });
   try {
-    await once(socket, "listening");
+    await listening;
   } catch (cause) {
     socket.close();
     throw new WiceError("address-in-use", `--udp: port ${port} cannot be had`, { cause });

@@ -381,7 +381,12 @@ export function createCheckList(options: CheckListOptions): CheckList {
       plan();
       return true;
     },
-    trusts: (base, address, port) => find(base, address, port)?.trusted === true,
+    trusts(base, address, port) {
+      // Nearly all that comes: no name has to be made for it.
+      const isSelected =
+        selected?.base === base && selected.remote.port === port && selected.remote.address === address;
+      return (isSelected ? selected : find(base, address, port))?.trusted === true;
+    },
     close() {
       closed = true;
       timer?.cancel();

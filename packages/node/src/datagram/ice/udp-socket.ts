@@ -120,7 +120,7 @@ function over(socket: Socket, zone: string | undefined, { onPacket, onLow }: Udp
 
   const send = ({ bytes, address: to, port: at }: Packet): void => {
     try {
-      socket.send(bytes, at, zone !== undefined && isLinkLocal(to) ? `${to}%${zone}` : to, () => {});
+      socket.send(bytes, at, zone !== undefined && isLinkLocal(to) ? `${to}%${zone}` : to);
     } catch {
       // No such port, or no such family.
     }
