@@ -20,6 +20,7 @@ import { relayLatency } from "./relay/latency.ts";
 import { relayMemory } from "./relay/memory.ts";
 import { sealing } from "./sealing.ts";
 import { holds, type Report, type Topic } from "./topic.ts";
+import { udp } from "./udp/udp.ts";
 
 const topics: readonly Topic[] = [
   relayCpu,
@@ -27,6 +28,7 @@ const topics: readonly Topic[] = [
   relayMemory,
   crypto,
   sealing,
+  udp,
   bundles,
   page,
   playground,
