@@ -125,8 +125,36 @@ describe("a connection", () => {
     const events = listening.stderr
       .trim()
       .split("\n")
-      .map((line) => JSON.parse(line) as { type: string; event?: string });
+      .map((line) => JSON.parse(line) as { type: string; event?: string; key?: string; text?: string });
     expect(events.some(({ event }) => event === "connected")).toBe(true);
+    // Once, however often it has called.
+    expect(events.filter(({ type }) => type === "declined")).toEqual([
+      { type: "declined", key: mallory.publicKey, text: "it is not among those of --allow" },
+    ]);
+  });
+
+  test("is told of, when it is refused because another is there", async () => {
+    const { alice, bob } = await peers("taken");
+    const carol = await scene.key("taken-carol");
+    await using listening = await startWice(["listen", "--key", bob.file, "--relay", relay.url]);
+    await orEnd(listening, listening.until("stderr", /listening as/));
+    await using calling = await startWice(["connect", bob.publicKey, "--key", alice.file, "--relay", relay.url]);
+    await orEnd(calling, calling.until("stderr", /connected/));
+    await using late = await startWice(["connect", bob.publicKey, "--key", carol.file, "--relay", relay.url]);
+    await orEnd(late, listening.until("stderr", /is declined: there is a session with another peer/));
+    expect(listening.stderr).toContain(`${carol.publicKey} is declined`);
+  });
+
+  test("that cannot be, for want of an agent in common, says which option is to blame", async () => {
+    const { alice, bob } = await peers("agents");
+    const relayed = ["--relay", relay.url];
+    await using listening = await startWice(["listen", "--key", bob.file, ...relayed, "--agent", "datagram"]);
+    await using calling = await startWice([
+      ...["connect", bob.publicKey, "--key", alice.file, ...relayed, "--agent", "rtc"],
+    ]);
+    const said = /no agent in common.*\(name the same --agent on both sides, or none;/;
+    await orEnd(calling, calling.until("stderr", said));
+    await orEnd(listening, listening.until("stderr", said));
   });
 
   test("ends on both sides when one is interrupted", async () => {

@@ -76,8 +76,41 @@ describe("datagrams of programs", () => {
     await expect.poll(() => other.heard.slice(1), { timeout: 5_000 }).toEqual(["", "x".repeat(1_452)]);
     calling.kill("SIGINT");
     expect((await calling.ended).code).toBe(130);
-    expect((await listening.ended).code).toBe(0);
+    await orEnd(
+      listening,
+      listening.until("stderr", /closed the session \(interrupted\); the next call is waited for/),
+    );
+    listening.kill("SIGTERM");
+    expect((await listening.ended).code).toBe(143);
   });
+
+  test.each(["connect", "listen"] as const)(
+    "go on when the %s of one side is stopped and started again",
+    async (which) => {
+      const [alice, bob] = await Promise.all([scene.key(`again-${which}-a`), scene.key(`again-${which}-b`)]);
+      const [one, two] = [await program(), await program()];
+      const [alices, bobs] = [await freePort(), await freePort()];
+      const common = ["--relay", relay.url, "--agent", "datagram", "--udp"];
+      const commands = {
+        connect: ["connect", bob.publicKey, "--key", alice.file, ...common, `${alices}:127.0.0.1:${one.port}`],
+        listen: ["listen", "--key", bob.file, ...common, `${bobs}:127.0.0.1:${two.port}`],
+      };
+      await using first = await startWice(commands[which]);
+      await using other = await startWice(commands[which === "listen" ? "connect" : "listen"]);
+      const says = async (word: string): Promise<void> => {
+        const again = setInterval(() => one.socket.send(word, alices, "127.0.0.1"), 100);
+        await expect.poll(() => two.heard, { timeout: 30_000 }).toContain(word);
+        clearInterval(again);
+      };
+      await says("before");
+      first.kill("SIGTERM");
+      expect((await first.ended).code).toBe(143);
+      await using second = await startWice(commands[which]);
+      await says("after");
+      expect(second.stderr).toContain("connected");
+      expect(other.stderr.match(/connected/g)).toHaveLength(2);
+    },
+  );
 
   test("come in at the port that was asked for, and over WebRTC where that is wanted", async () => {
     const [alice, bob] = await Promise.all([scene.key("udp-rtc-a"), scene.key("udp-rtc-b")]);
@@ -106,6 +139,19 @@ test("a stream goes over datagrams where nothing else is wanted, with a warning"
   expect(calling).toMatchObject({ code: 0, stderr: expect.stringContaining("pieces may get lost") });
   expect((await listening.ended).code).toBe(0);
   expect(listening.stdout).toBe("a few words");
+});
+
+test("sides of which one has --udp, and the other not, say what to do", async () => {
+  const [alice, bob] = await Promise.all([scene.key("uneven-a"), scene.key("uneven-b")]);
+  const options = ["--relay", relay.url, "--agent", "datagram"];
+  await using listening = await startWice(["listen", "--key", bob.file, ...options]);
+  await orEnd(listening, listening.until("stderr", /listening as/));
+  await using calling = await startWice([
+    ...["connect", bob.publicKey, "--key", alice.file, ...options, "--udp", "127.0.0.1:9"],
+  ]);
+  const said = /no agent in common.*\(.* --udp on both, or on neither\)/;
+  await orEnd(calling, calling.until("stderr", said));
+  await orEnd(listening, listening.until("stderr", said));
 });
 
 test.each([

@@ -1,15 +1,15 @@
 /** `wice listen` */
 
-import { createBackend, createPeer, type PublicKey } from "@wice/core";
-import { abortable } from "@wice/core/transport";
+import { createBackend, createPeer, type PublicKey, type Session } from "@wice/core";
+import { attend } from "./attend.ts";
 import { type Command, defineCommand } from "./command.ts";
 import { exitCode } from "./exit-code.ts";
 import { readKeyOption } from "./key-option.ts";
 import { openSignaling } from "./open-signaling.ts";
-import { parsePeer } from "./peer-argument.ts";
-import { openCarrier } from "./session-carrier.ts";
+import { checkOther, parsePeer } from "./peer-argument.ts";
+import { carryToEnd, openCarrier } from "./session-carrier.ts";
 import { openAgents, sessionOptions } from "./session-options.ts";
-import { reportEnd, reportFailure, reportProgress } from "./session-progress.ts";
+import { reportDeclined, reportEnd, reportFailure, reportProgress } from "./session-progress.ts";
 import { caOption, keyFileOption, signalingOptions } from "./shared-options.ts";
 
 export const listen: Command = defineCommand({
@@ -28,7 +28,7 @@ export const listen: Command = defineCommand({
     ca: caOption,
   },
   about: [
-    "Waits until a peer connects, carries stdin to it and what it sends to stdout, and\nends with the session. Only one peer is taken; others are turned away.",
+    "Waits until a peer connects, carries stdin to it and what it sends to stdout, and\nends with the session. Only one peer is taken at a time; others are turned away.\nWith --udp it goes on until it is stopped: when a session has ended, the next\npeer may come.",
     "Whoever is let in learns the addresses of this machine.",
   ],
   examples: [
@@ -36,29 +36,39 @@ export const listen: Command = defineCommand({
     'wice listen --allow "$(wice key public --key alice.key)" --key bob.key \\\n  --relay https://relay.example.org',
   ],
   async run({ options, io, notes, signal }) {
-    const allowed = new Set(options.allow.map((text) => parsePeer("--allow", text).toString()));
+    const friends = options.allow.map((text) => parsePeer("--allow", text));
+    const allowed = new Set(friends.map((key) => key.toString()));
     const relay = await openSignaling(options, { maxEnvelopeBytes: undefined, notes, signal });
     const privateKey = await readKeyOption(options.key, io, { signal, stdinIsFree: options.udp !== undefined });
+    for (const friend of friends) checkOther("--allow", friend, privateKey.publicKey);
     const agents = await openAgents(options, privateKey.publicKey, signal);
     const carrier = await openCarrier({ ...options, io, notes });
     const backend = createBackend(relay);
+    const tellDeclined = reportDeclined(notes, options.json);
     let takenBy: string | undefined;
-    // The one that we have may come again, after a restart.
-    const accept = (key: PublicKey): boolean =>
-      takenBy === undefined ? allowed.size === 0 || allowed.has(key.toString()) : key.toString() === takenBy;
+    const accept = (key: PublicKey): boolean => {
+      const caller = key.toString();
+      // The one that we have may come again, after a restart.
+      if (caller === takenBy) return true;
+      if (allowed.size > 0 && !allowed.has(caller)) tellDeclined(key, "it is not among those of --allow");
+      else if (takenBy !== undefined) tellDeclined(key, "there is a session with another peer");
+      else return true;
+      return false;
+    };
     const peer = createPeer({ privateKey, backend, agents, accept });
     const reported = reportProgress(peer, notes, { json: options.json });
     try {
       if (!options.json) await notes.line(`listening as ${privateKey.publicKey}`);
-      const incoming = peer.incoming[Symbol.asyncIterator]();
-      const { value: session } = await abortable(incoming.next(), signal);
-      if (session === undefined) return exitCode.failed;
-      takenBy = session.remote.toString();
-      // Who was let in at the same moment is turned away.
-      await incoming.return?.();
-      if (!options.json) await notes.line(`${notes.style.green("connected")} to ${session.remote}`);
-      await carrier.carry(session, signal);
-      await reportEnd(await session.closed, notes, options.json);
+      const take = async (session: Session): Promise<boolean> => {
+        takenBy = session.remote.toString();
+        if (!options.json) await notes.line(`${notes.style.green("connected")} to ${session.remote}`);
+        const end = await carryToEnd(carrier, session, signal);
+        const next = carrier.lasts ? { next: "the next call is waited for" } : {};
+        await reportEnd(end, notes, { json: options.json, ...next });
+        takenBy = undefined;
+        return carrier.lasts;
+      };
+      await attend(peer, take, signal);
     } catch (error) {
       if (!options.json) throw error;
       await reportFailure(error, notes);

@@ -1,6 +1,6 @@
 /** The public key of a peer, as an argument. */
 
-import { PublicKey, WiceError } from "@wice/core";
+import { PublicKey } from "@wice/core";
 import { UsageError } from "./usage-error.ts";
 
 /** @param label what the argument is called in the usage: `"PEER"` */
@@ -13,8 +13,8 @@ export function parsePeer(label: string, text: string): PublicKey {
   }
 }
 
-/** A peer that is ourselves is a mistake that is told before anything is tried. Throws `equal-keys`. */
+/** A peer that is ourselves is a mistake in the command line, told before anything is tried. */
 export function checkOther(label: string, theirs: PublicKey, ours: PublicKey): void {
   if (!theirs.equals(ours)) return;
-  throw new WiceError("equal-keys", `${label} is the public key of --key itself; name another peer's key`);
+  throw new UsageError(`${label} is the public key of --key itself; name another peer's key`);
 }

@@ -1,6 +1,6 @@
 /** What a session carries: stdin and stdout, or the datagrams of a local program. */
 
-import type { Session } from "@wice/core";
+import type { Session, SessionEnd } from "@wice/core";
 import type { Io } from "./io.ts";
 import type { Output } from "./output.ts";
 import { pipeSession } from "./session-pipe.ts";
@@ -8,6 +8,8 @@ import { parseUdpOption } from "./udp-option.ts";
 import { openUdpPipe } from "./udp-pipe.ts";
 
 export interface SessionCarrier {
+  /** There is more to carry when a session is over: a program goes on sending datagrams, and a stream was one. */
+  readonly lasts: boolean;
   /** Resolves when the session is over. */
   carry(session: Session, signal: AbortSignal): Promise<void>;
   close(): void;
@@ -23,14 +25,28 @@ export interface SessionCarrierOptions {
 /** Throws a usage error, and rejects with `address-in-use` and `unavailable`. */
 export async function openCarrier({ udp, json, io, notes }: SessionCarrierOptions): Promise<SessionCarrier> {
   if (udp === undefined)
-    return { carry: (session, signal) => carryStream(session, { io, notes, json, signal }), close() {} };
+    return { lasts: false, carry: (session, signal) => carryStream(session, { io, notes, json, signal }), close() {} };
   const option = parseUdpOption(udp);
-  const pipe = await openUdpPipe(option);
-  const { address, port } = pipe;
+  const { address, port, carry, close } = await openUdpPipe(option);
   const place = `${address.includes(":") ? `[${address}]` : address}:${port}`;
   if (json) await notes.line(JSON.stringify({ type: "udp", address, port }));
   else await notes.line(`what is sent to ${place} (UDP) goes to the peer`);
-  return pipe;
+  return { lasts: true, carry, close };
+}
+
+/** Resolves with how the session ended. Rejects where a stream is cut off, and with the signal's reason. */
+export async function carryToEnd(
+  { lasts, carry }: SessionCarrier,
+  session: Session,
+  signal: AbortSignal,
+): Promise<SessionEnd> {
+  try {
+    await carry(session, signal);
+  } catch (error) {
+    signal.throwIfAborted();
+    if (!lasts || session.state !== "closed") throw error;
+  }
+  return await session.closed;
 }
 
 async function carryStream(

@@ -1,6 +1,14 @@
 /** What is told on stderr while a session comes to be, and later: what it waits for, to people; everything, to programs. */
 
-import { isWiceError, type Peer, type PeerStatus, type PublicKey, type SessionEnd, type Verdict } from "@wice/core";
+import {
+  isWiceError,
+  type Peer,
+  type PeerStatus,
+  type PublicKey,
+  type SessionEnd,
+  type Verdict,
+  type VerdictCode,
+} from "@wice/core";
 import { errorLines } from "./error-text.ts";
 import { Interrupted } from "./interrupted.ts";
 import { type Output, OutputClosed } from "./output.ts";
@@ -11,11 +19,22 @@ const settledMs = 1_500;
 /** Callers that are spoken of, at most: anybody may call who is let in. */
 const maxPeers = 64;
 
+/** What to do, in the words of the command line. */
+const advice: Partial<Record<VerdictCode, string>> = {
+  "no-common-agent": "name the same --agent on both sides, or none; and --udp on both, or on neither",
+};
+
 export interface ProgressOptions {
   /** The peer that it is all about. Without it, lines name whom they are about. */
   readonly key?: PublicKey;
   /** Every event and every change of the verdict, as a line of JSON each. */
   readonly json: boolean;
+}
+
+export interface EndOptions {
+  readonly json: boolean;
+  /** What is done about it, where that is not the end. */
+  readonly next?: string;
 }
 
 /** Resolves when the peer is closed. */
@@ -33,11 +52,30 @@ export async function reportProgress(peer: Peer, notes: Output, { key, json }: P
 }
 
 /** How the session ended, unless it was us who ended it. */
-export async function reportEnd({ cause, reason }: SessionEnd, notes: Output, json: boolean): Promise<void> {
-  // It is among the events already; and what is lost is the error that the command ends with.
-  if (json || cause === "closed" || cause === "lost") return;
+export async function reportEnd(
+  { cause, reason }: SessionEnd,
+  notes: Output,
+  { json, next }: EndOptions,
+): Promise<void> {
+  // It is among the events already; and what is lost is the error that the command ends with, if it does end.
+  if (json || cause === "closed" || (cause === "lost" && next === undefined)) return;
   const why = cause === "other-instance" ? "the peer goes on with another process that has our key" : reason;
-  await notes.line(notes.style.dim(`the peer has closed the session${why === "" ? "" : ` (${why})`}`));
+  const what = cause === "lost" ? "the session is lost" : "the peer has closed the session";
+  const outlook = next === undefined ? "" : `; ${next}`;
+  await notes.line(notes.style.dim(`${what}${why === "" ? "" : ` (${why})`}${outlook}`));
+}
+
+/** Tells of callers that are not let in, of each once. */
+export function reportDeclined(notes: Output, json: boolean): (key: PublicKey, why: string) => void {
+  const told = new Set<string>();
+  return (key, why) => {
+    const name = key.toString();
+    if (told.has(name) || told.size >= maxPeers) return;
+    told.add(name);
+    void notes.line(
+      json ? JSON.stringify({ type: "declined", key, text: why }) : notes.style.dim(`${name} is declined: ${why}`),
+    );
+  };
 }
 
 /** An error as a line of JSON, for those who read nothing else. Throws what is no failure of the session. */
@@ -101,7 +139,9 @@ function createReport(notes: Output, only: PublicKey | undefined): Report {
       if (code === "connected") await speaker?.relieve(green(`${whom}connected again`), "reconnecting");
       else if (code === "idle" || code === "closed" || (code === "closed-by-peer" && only !== undefined))
         speaker?.hush();
-      else speaker?.say(`${whom}${yellow(text)} ${dim(`(${next})`)}`, code);
+      // A caller that has given up.
+      else if (code === "closed-by-peer") await speaker?.relieve(dim(`${whom}${text}`));
+      else speaker?.say(`${whom}${yellow(text)} ${dim(`(${advice[code] ?? next})`)}`, code);
     },
     stop() {
       for (const speaker of [relay, ...speakers.values()]) speaker.hush();
@@ -113,7 +153,7 @@ function createReport(notes: Output, only: PublicKey | undefined): Report {
 interface Speaker {
   /** After a moment, unless something else is said before. */
   say(line: string, about?: string): void;
-  /** At once, if something was said that is over now; `about`: if it was about that. */
+  /** At once, if something was said that is over now; `about`: only if it was about that. */
   relieve(line: string, about?: string): Promise<void>;
   hush(): void;
 }
@@ -139,11 +179,11 @@ function createSpeaker(notes: Output): Speaker {
         void notes.line(line);
       }, settledMs);
     },
-    async relieve(line, about = "") {
+    async relieve(line, about) {
       hush();
       const before = said;
       said = undefined;
-      if (before?.about === about) await notes.line(line);
+      if (before !== undefined && (about ?? before.about) === before.about) await notes.line(line);
     },
   };
 }
