@@ -196,7 +196,10 @@ describe.concurrent("three terminals", () => {
   });
 
   test("a publisher without input publishes nothing, and says so", async () => {
-    expect(await publish(bob, "")).toMatchObject({ code: 0, stderr: "nothing was published: stdin held no line\n" });
+    expect(await publish(bob, "")).toMatchObject({
+      code: 1,
+      stderr: "wice publish: stdin held no line: nothing was published\n",
+    });
   });
 
   test("a failing line ends it with the number of that line, while stdin is still open", async () => {

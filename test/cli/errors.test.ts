@@ -58,6 +58,10 @@ const wrongCommandLines: readonly Mistake[] = [
   { args: () => ["--listen", ":1"], says: /^wice: a command comes first/ },
   { args: () => ["key"], says: /^wice: key needs one of generate, public, role, passphrase$/ },
   { args: () => ["key", "pulic"], says: /did you mean wice key public\?$/ },
+  {
+    args: () => ["key", "zzz"],
+    says: /^wice: unknown command "key zzz"; known are generate, public, role, passphrase$/,
+  },
   { args: () => ["relay", "--lisen", ":1"], says: /^wice relay: unknown option --lisen; did you mean --listen\?$/ },
   { args: () => ["relay", "--secret=PLANTED"], says: /^wice relay: unknown option --secret; --help lists them$/ },
   { args: () => ["relay", "-PLANTED"], says: /^wice relay: unknown option; --help lists them$/ },
@@ -106,11 +110,27 @@ const wrongCommandLines: readonly Mistake[] = [
   },
   {
     args: () => ["publish", peer, "--key", key, "--relay", nowhere, "--timeout", "-3"],
-    says: /written --timeout=SECONDS$/,
+    says: /--timeout must be a number of seconds above 0 and up to 1000000, for example 2\.5$/,
   },
   {
     args: () => ["publish", peer, "--key", key, "--relay", nowhere, "--timeout", "soon"],
     says: /a number of seconds above 0/,
+  },
+  { args: () => ["connect", peer, "--key", key, "--relay", nowhere, "--timeout", "9999999"], says: /up to 1000000/ },
+  { args: () => ["connect", peer, "--key", "-x", "--relay", nowhere], says: /a dash is written --key=FILE$/ },
+  {
+    args: () => ["key", "role", ours, "--key", key],
+    says: /OTHER is the public key of --key itself; name another peer's key$/,
+  },
+  { args: () => ["publish", ours, "--key", key, "--relay", nowhere], says: /PEER is the public key of --key itself/ },
+  { args: () => ["connect", ours, "--key", key, "--relay", nowhere], says: /PEER is the public key of --key itself/ },
+  {
+    args: () => ["listen", "--allow", ours, "--key", key, "--relay", nowhere],
+    says: /--allow is the public key of --key itself/,
+  },
+  {
+    args: () => ["subscribe", "--from", ours, "--key", key, "--relay", nowhere],
+    says: /--from is the public key of --key itself/,
   },
   {
     args: () => ["publish", peer, "--key", key, "--relay", nowhere, "--group", "--delivered"],
@@ -176,10 +196,6 @@ const failures: readonly Mistake[] = [
     says: /the key on stdin is longer than 1024 bytes$/,
     input: "PLANTED".repeat(200),
   },
-  {
-    args: () => ["key", "role", ours, "--key", key],
-    says: /OTHER is the public key of --key itself; name another peer's key$/,
-  },
   { args: () => ["key", "generate", "--out", key], says: /alice\.key: it exists already; move it away first$/ },
   { args: () => ["key", "passphrase"], says: /the passphrase is empty; give it on stdin, in one line$/, input: "\n" },
   { args: () => ["key", "passphrase", "--out", file("no/such.key")], says: /does not exist/, input: "correct horse" },
@@ -199,10 +215,14 @@ const failures: readonly Mistake[] = [
     args: () => ["relay", "--tls-cert", file("broken.pem"), "--tls-key", file("broken.pem")],
     says: /certificate and key must be PEM, unencrypted, and belong together$/,
   },
-  { args: () => ["publish", ours, "--key", key, "--relay", nowhere], says: /PEER is the public key of --key itself/ },
   {
-    args: () => ["subscribe", "--from", ours, "--key", key, "--relay", nowhere],
-    says: /--from is the public key of --key itself/,
+    args: () => ["publish", peer, "--key", key, "--relay", nowhere],
+    says: /stdin held no line: nothing was published$/,
+  },
+  {
+    args: () => ["publish", peer, "--key", key, "--relay", nowhere],
+    says: /stdin held no line: nothing was published$/,
+    input: " \n\n",
   },
   {
     args: () => ["publish", "PEER", "--key", key, "--relay", nowhere, "--timeout", "0.5"],

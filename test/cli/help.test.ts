@@ -45,6 +45,14 @@ describe.concurrent("help", () => {
     expect((await runWice([...words, "--nonsense", "-h"])).stdout).toBe(stdout);
   });
 
+  test.each(["key", "kubernetes"])("wice %s --help lists the commands that begin so, and no other", async (group) => {
+    const { code, stdout, stderr } = await runWice([group, "--help"]);
+    expect({ code, stderr }).toEqual({ code: 0, stderr: "" });
+    const listed = [...stdout.matchAll(/^ {2}(\w+ \w+) {2,}\w/gm)].map(([, name]) => name);
+    expect(listed).toEqual(commands.map(([name]) => name).filter((name) => name.startsWith(`${group} `)));
+    expect((await runWice(["help", group])).stdout).toBe(stdout);
+  });
+
   test("wice --version prints the version of the package", async () => {
     expect(await runWice(["--version"])).toMatchObject({ code: 0, stdout: `wice ${version}\n`, stderr: "" });
   });

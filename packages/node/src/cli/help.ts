@@ -40,6 +40,16 @@ echo '"hello"' | wice publish "$(wice key public --key bob.key)" \\
   ]);
 }
 
+/** Of commands that have their first word in common. */
+export function groupHelp(group: string, commands: readonly Command[], style: Style): string {
+  const usages = commands.map((command) => usage(command));
+  return sections(style, [
+    ["Usage", [...usages, `wice ${group} COMMAND --help`].join("\n")],
+    ["Commands", table(commands.map(({ name, summary }) => [name, summary]))],
+    ["Exit codes", exitCodes],
+  ]);
+}
+
 export function commandHelp(command: Command, style: Style): string {
   const { name, summary, about, examples } = command;
   return sections(style, [

@@ -5,7 +5,7 @@ import type { Command, Context } from "./command.ts";
 import { connect } from "./connect.ts";
 import { errorLines } from "./error-text.ts";
 import { exitCode, interruptCode } from "./exit-code.ts";
-import { commandHelp, programHelp } from "./help.ts";
+import { commandHelp, groupHelp, programHelp } from "./help.ts";
 import { Interrupted } from "./interrupted.ts";
 import type { Io } from "./io.ts";
 import { keyGenerate } from "./key-generate.ts";
@@ -56,8 +56,8 @@ export async function main(argv: readonly string[], io: Io): Promise<number> {
   });
   let name = "wice";
   try {
-    const { command, rest } = findCommand(argv);
-    if (command === undefined) return await runProgram(rest, out);
+    const { command, group, rest } = findCommand(argv);
+    if (command === undefined) return await runProgram(group, rest, out);
     name = `wice ${command.name}`;
     return await runCommand(command, rest, { io, out, notes, signal: stop.signal });
   } catch (error) {
@@ -76,10 +76,11 @@ export async function main(argv: readonly string[], io: Io): Promise<number> {
   }
 }
 
-/** Without a command: `--help` and `--version`. */
-async function runProgram(args: readonly string[], out: Context["out"]): Promise<number> {
+/** Without a command: `--help` and `--version`, and the help of a group. */
+async function runProgram(group: string, args: readonly string[], out: Context["out"]): Promise<number> {
   const [first] = args;
-  if (first === "--version" || first === "-v" || first === "-V") await out.line(`wice ${await readVersion()}`);
+  if (group !== "") await out.line(groupHelp(group, commandsOf(group), out.style));
+  else if (first === "--version" || first === "-v" || first === "-V") await out.line(`wice ${await readVersion()}`);
   else await out.line(programHelp(commands, out.style));
   return exitCode.ok;
 }
@@ -91,31 +92,41 @@ async function runCommand(command: Command, args: readonly string[], context: Co
   return exitCode.ok;
 }
 
-/** The command that the first words name, or undefined where they are the program's own options. */
-function findCommand(argv: readonly string[]): { command: Command | undefined; rest: readonly string[] } {
+interface Found {
+  /** Undefined where the first words are the program's own options, or those of a group. */
+  readonly command?: Command;
+  /** The first word of several commands, or "". */
+  readonly group: string;
+  readonly rest: readonly string[];
+}
+
+function findCommand(argv: readonly string[]): Found {
   const [first, second] = argv;
   if (first === "help") return findCommand([...argv.slice(1), "--help"]);
   if (first === undefined) throw new UsageError("a command is missing; wice --help lists them");
-  if (["--help", "-h", "--version", "-v", "-V"].includes(first)) return { command: undefined, rest: argv };
+  if (["--help", "-h", "--version", "-v", "-V"].includes(first)) return { group: "", rest: argv };
   if (first.startsWith("-"))
     throw new UsageError("a command comes first, its options after it; wice --help lists them");
   const command = commands.find(({ name }) => name === first || name === `${first} ${second}`);
-  if (command !== undefined) return { command, rest: argv.slice(command.name.split(" ").length) };
+  if (command !== undefined) return { command, group: "", rest: argv.slice(command.name.split(" ").length) };
 
-  const group = commands
-    .filter(({ name }) => name.startsWith(`${first} `))
-    .map(({ name }) => name.slice(first.length + 1));
-  if (group.length === 0)
+  const known = commandsOf(first).map(({ name }) => name.slice(first.length + 1));
+  if (known.length === 0)
     throw unknownCommand("wice", first, [...new Set(commands.map(({ name }) => name.split(" ")[0] ?? ""))]);
-  if (second === "--help" || second === "-h") return { command: undefined, rest: ["--help"] };
-  if (second === undefined || second.startsWith("-")) throw new UsageError(`${first} needs one of ${group.join(", ")}`);
-  throw unknownCommand(`wice ${first}`, second, group);
+  if (second === "--help" || second === "-h") return { group: first, rest: ["--help"] };
+  if (second === undefined || second.startsWith("-")) throw new UsageError(`${first} needs one of ${known.join(", ")}`);
+  throw unknownCommand(`wice ${first}`, second, known);
+}
+
+function commandsOf(group: string): readonly Command[] {
+  return commands.filter(({ name }) => name.startsWith(`${group} `));
 }
 
 function unknownCommand(before: string, word: string, known: readonly string[]): UsageError {
   const guess = nearest(word, known);
   // Repeated only where it looks like a command, and not like a key or a passphrase in the wrong place.
-  const shown = /^[a-z][a-z-]{0,15}$/.test(word) ? `unknown command "${word}"` : "unknown command";
+  const typed = `${before} ${word}`.slice("wice ".length);
+  const shown = /^[a-z][a-z-]{0,15}$/.test(word) ? `unknown command "${typed}"` : "unknown command";
   return new UsageError(
     guess === undefined ? `${shown}; known are ${known.join(", ")}` : `${shown}; did you mean ${before} ${guess}?`,
   );

@@ -3,6 +3,8 @@
 import { UsageError } from "./usage-error.ts";
 
 const most = 2 ** 31 - 1;
+/** Eleven days. */
+const mostSeconds = 1_000_000;
 
 export function parseCount(name: string, text: string | undefined): number | undefined {
   if (text === undefined) return undefined;
@@ -15,6 +17,6 @@ export function parseCount(name: string, text: string | undefined): number | und
 export function parseSeconds(name: string, text: string | undefined): number | undefined {
   if (text === undefined) return undefined;
   const value = /^\d{0,9}(\.\d{1,3})?$/.test(text) && text !== "" ? Number(text) : Number.NaN;
-  if (value > 0 && value <= 1_000_000) return Math.round(value * 1000);
-  throw new UsageError(`--${name} must be a number of seconds above 0, for example 2.5`);
+  if (value > 0 && value <= mostSeconds) return Math.round(value * 1000);
+  throw new UsageError(`--${name} must be a number of seconds above 0 and up to ${mostSeconds}, for example 2.5`);
 }

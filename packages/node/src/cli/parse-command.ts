@@ -60,7 +60,8 @@ function checkValue(
     return true;
   }
   if (value === undefined || value === "") throw new UsageError(`--${name} needs a value: --${name} ${wanted}`);
-  if (inlineValue !== true && value.startsWith("-") && value !== "-") {
+  // A number below zero is nobody's option: whoever knows what is wanted refuses it.
+  if (inlineValue !== true && /^-[^\d]/.test(value)) {
     throw new UsageError(`--${name} needs a value; one that starts with a dash is written --${name}=${wanted}`);
   }
   return value;

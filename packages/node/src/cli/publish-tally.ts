@@ -5,7 +5,7 @@ import type { Instance, PublicKey, PublishReceipt } from "@wice/core";
 export interface Tally {
   readonly count: number;
   add(lineNumber: number, receipt: PublishReceipt): void;
-  /** The first line is the sum; a second one names what deserves attention. */
+  /** Of one message or more. The first line is the sum; a second one names what deserves attention. */
   summary(peer: PublicKey): readonly [string, ...string[]];
 }
 
@@ -30,7 +30,6 @@ export function createTally(until: "accepted" | "delivered"): Tally {
     },
     summary(peer) {
       const messages = `${count} message${count === 1 ? "" : "s"}`;
-      if (count === 0) return ["nothing was published: stdin held no line"];
       if (until === "delivered") return [`${messages} delivered to ${peer} (instance ${[...instances].join(", ")})`];
       const reach = most === 0 ? "" : `, for ${most} subscriber${most === 1 ? "" : "s"}`;
       const sum = `${messages} accepted by the relay${unheard === count ? "" : reach}`;

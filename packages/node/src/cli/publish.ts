@@ -116,6 +116,7 @@ async function publishLines(job: Job, { io, notes, signal }: Context): Promise<n
   const error = await inFlight.settled();
   signal.throwIfAborted();
   if (error === undefined) {
+    if (tally.count === 0) throw new WiceError("invalid-argument", "stdin held no line: nothing was published");
     for (const text of tally.summary(pair.theirs)) await notes.line(text);
     return exitCode.ok;
   }
