@@ -21,6 +21,16 @@ test("it is given back when the connection is closed", async () => {
   await expect.poll(() => server.asked.at(-1)).toMatchObject({ name: "refresh", lifetimeS: 0 });
 });
 
+test("it is given back when the connection is closed before the server's yes has come", async () => {
+  const { pair, server } = await open(false);
+  server.says = ({ name }) => (name === "allocate" ? "nothing" : "yes");
+  await pair.negotiate();
+  await expect.poll(() => allocations(server).length).toBeGreaterThan(0);
+  pair.close();
+  const [{ from } = { from: 0 }] = allocations(server);
+  await expect.poll(() => server.asked.at(-1)).toEqual({ name: "refresh", lifetimeS: 0, from });
+});
+
 test("a restart keeps it, and takes another one where the server does not know it any more", async () => {
   const { pair, server } = await open();
   await gathered(pair, 1);

@@ -1,8 +1,8 @@
 /** Channels of a TURN server (RFC 8656, section 12): a header of 4 bytes instead of 36, for the path in use. */
 
-import type { Clock, Timer } from "@wice/core";
+import type { Timer } from "@wice/core";
 import { attribute, type Endpoint, method } from "./stun-message.ts";
-import { askAgainMs, isMismatch, isSilence, type TurnRequests } from "./turn-requests.ts";
+import { askAgainMs, isMismatch, isSilence, type TurnUpkeep } from "./turn-requests.ts";
 
 export interface TurnChannels {
   /** This is where the data goes. */
@@ -11,12 +11,6 @@ export interface TurnChannels {
   numberOf(address: string, port: number): number | undefined;
   peerOf(number: number): Endpoint | undefined;
   end(): void;
-}
-
-export interface TurnChannelsOptions extends Pick<TurnRequests, "ask"> {
-  readonly clock: Clock;
-  /** The server does not have our place any more. */
-  onMismatch(): void;
 }
 
 const first = 0x4000;
@@ -34,7 +28,7 @@ interface Channel {
   timer: Timer | undefined;
 }
 
-export function createTurnChannels({ clock, ask, onMismatch }: TurnChannelsOptions): TurnChannels {
+export function createTurnChannels({ clock, ask, onMismatch }: TurnUpkeep): TurnChannels {
   /** By number; those preferred longest ago come first. */
   const channels = new Map<number, Channel>();
   /** By peer, without those that are not renewed. */

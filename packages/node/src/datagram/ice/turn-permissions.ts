@@ -1,20 +1,14 @@
 /** From which addresses a TURN server lets packets through to us: asked for, and kept. */
 
-import type { Clock, Timer } from "@wice/core";
+import type { Timer } from "@wice/core";
 import { attribute, method } from "./stun-message.ts";
-import { askAgainMs, isMismatch, isSilence, type TurnRequests } from "./turn-requests.ts";
+import { askAgainMs, isMismatch, isSilence, type TurnUpkeep } from "./turn-requests.ts";
 
 export interface TurnPermissions {
   /** Packets from this address are wanted. */
   permit(address: string): void;
   isPermitted(address: string): boolean;
   end(): void;
-}
-
-export interface TurnPermissionsOptions extends Pick<TurnRequests, "ask"> {
-  readonly clock: Clock;
-  /** The server does not have our place any more. */
-  onMismatch(): void;
 }
 
 /** They end after 5 minutes. */
@@ -24,12 +18,13 @@ const renewMs = 240_000;
 const maxPermissions = 256;
 
 interface Permission {
-  /** When the server was last asked that then said yes. */
-  sinceMs: number | undefined;
+  isGranted: boolean;
+  /** How long it holds, or is asked for, though the server says nothing any more. */
+  untilMs: number;
   timer: Timer | undefined;
 }
 
-export function createTurnPermissions({ clock, ask, onMismatch }: TurnPermissionsOptions): TurnPermissions {
+export function createTurnPermissions({ clock, ask, onMismatch }: TurnUpkeep): TurnPermissions {
   const permissions = new Map<string, Permission>();
 
   const renew = async (address: string, permission: Permission): Promise<void> => {
@@ -40,12 +35,14 @@ export function createTurnPermissions({ clock, ask, onMismatch }: TurnPermission
       permission.timer = clock.schedule(delayMs, () => void renew(address, permission));
     };
     if (!("code" in answer)) {
-      permission.sinceMs = askedAtMs;
+      permission.isGranted = true;
+      permission.untilMs = askedAtMs + lifetimeMs;
       later(renewMs);
     } else if (isMismatch(answer)) {
       onMismatch();
-    } else if (isSilence(answer) && permission.sinceMs !== undefined && clock.now() < permission.sinceMs + lifetimeMs) {
-      later(askAgainMs);
+    } else if (isSilence(answer) && clock.now() < permission.untilMs) {
+      // Nothing goes this way before there is one.
+      later(permission.isGranted ? askAgainMs : 0);
     } else {
       // It is asked for again when it is wanted again.
       permissions.delete(address);
@@ -59,7 +56,7 @@ export function createTurnPermissions({ clock, ask, onMismatch }: TurnPermission
   return {
     permit(address) {
       const known = permissions.get(address);
-      const permission = known ?? { sinceMs: undefined, timer: undefined };
+      const permission = known ?? { isGranted: false, untilMs: clock.now() + lifetimeMs, timer: undefined };
       permissions.delete(address);
       permissions.set(address, permission);
       for (const oldest of permissions.keys()) {
@@ -68,7 +65,7 @@ export function createTurnPermissions({ clock, ask, onMismatch }: TurnPermission
       }
       if (known === undefined) void renew(address, permission);
     },
-    isPermitted: (address) => permissions.get(address)?.sinceMs !== undefined,
+    isPermitted: (address) => permissions.get(address)?.isGranted === true,
     end() {
       for (const address of [...permissions.keys()]) forget(address);
     },

@@ -51,6 +51,12 @@ export async function allocateRelay(server: TurnServer, options: TurnOptions): P
   };
   const permissions = createTurnPermissions({ clock, ask: requests.ask, onMismatch: lose });
   const channels = createTurnChannels({ clock, ask: requests.ask, onMismatch: lose });
+  /** Gives the place back, or what may become one yet; nobody waits for the answer. */
+  const leave = (): void => {
+    if (closed) return;
+    requests.tell(method.refresh, [[attribute.lifetime, uint32(0)]]);
+    release();
+  };
   const release = (): void => {
     closed = true;
     refreshing?.cancel();
@@ -58,7 +64,7 @@ export async function allocateRelay(server: TurnServer, options: TurnOptions): P
     channels.end();
     requests.end();
     transport?.close();
-    signal.removeEventListener("abort", release);
+    signal.removeEventListener("abort", leave);
   };
 
   const onServerPacket = (packet: Buffer): void => {
@@ -121,7 +127,7 @@ export async function allocateRelay(server: TurnServer, options: TurnOptions): P
     });
   };
 
-  signal.addEventListener("abort", release, { once: true });
+  signal.addEventListener("abort", leave, { once: true });
   try {
     transport = await openTurnTransport(server, {
       ...{ signal, ca, onPacket: onServerPacket, onLost: lose },
@@ -143,10 +149,12 @@ export async function allocateRelay(server: TurnServer, options: TurnOptions): P
   const relayed =
     "code" in answer ? undefined : readXorAddress(answer.attributes.get(attribute.xorRelayedAddress), answer.id);
   if ("code" in answer || relayed === undefined) {
-    release();
+    // Of what it has said, the yes may be lost.
+    if ("code" in answer && !isSilence(answer)) release();
+    else leave();
     return "code" in answer ? answer : { url, code: 701, text: "the TURN server gives no address" };
   }
-  signal.removeEventListener("abort", release);
+  signal.removeEventListener("abort", leave);
   keep(answer);
   const candidate: Candidate = {
     ...{ type: "relay", protocol: "udp", component: 1, address: relayed.address, port: relayed.port },
@@ -173,12 +181,7 @@ export async function allocateRelay(server: TurnServer, options: TurnOptions): P
     prefer(address, port) {
       if (!closed) channels.prefer({ address, port });
     },
-    close() {
-      if (closed) return;
-      // Gives the place back; nobody waits for the answer.
-      requests.tell(method.refresh, [[attribute.lifetime, uint32(0)]]);
-      release();
-    },
+    close: leave,
   };
   return { base, check: refresh };
 }

@@ -16,6 +16,13 @@ export interface TurnRequests {
   end(): void;
 }
 
+/** What those need who keep something at the server. */
+export interface TurnUpkeep extends Pick<TurnRequests, "ask"> {
+  readonly clock: Clock;
+  /** The server does not have our place any more. */
+  onMismatch(): void;
+}
+
 export interface TurnRequestsOptions {
   readonly clock: Clock;
   readonly server: TurnServer;

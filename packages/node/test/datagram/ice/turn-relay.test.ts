@@ -20,18 +20,22 @@ interface Place {
   count(name: string): number;
 }
 
-async function open(): Promise<Place> {
-  const clock = createVirtualClock();
-  const server = await startScriptedTurn();
-  const lost: Base[] = [];
-  const [parsed] = parseServers([{ urls: server.url, username: server.username, credential: server.credential }]);
+function ask({ url, username, credential }: ScriptedTurn, clock: VirtualClock, lost: Base[] = []) {
+  const [parsed] = parseServers([{ urls: url, username, credential }]);
   if (parsed?.kind !== "turn") throw new Error("no TURN server");
-  const relay = await allocateRelay(parsed, {
+  return allocateRelay(parsed, {
     ...{ clock, signal: new AbortController().signal, localPreference: 1, ca: undefined },
     onPacket() {},
     onLow() {},
     onLost: (base) => lost.push(base),
   });
+}
+
+async function open(): Promise<Place> {
+  const clock = createVirtualClock();
+  const server = await startScriptedTurn();
+  const lost: Base[] = [];
+  const relay = await ask(server, clock, lost);
   if ("code" in relay) throw new Error(relay.text);
   onTestFinished(async () => {
     relay.base.close();
@@ -42,7 +46,7 @@ async function open(): Promise<Place> {
 }
 
 /** In virtual time, with moments in between for what is sent in fact. */
-async function pass({ clock }: Place, ms: number): Promise<void> {
+async function pass({ clock }: Pick<Place, "clock">, ms: number): Promise<void> {
   for (let passedMs = 0; passedMs < ms; passedMs += 1_000) {
     await clock.advance(1_000);
     await turns(6);
@@ -94,6 +98,17 @@ describe("a place at a TURN server", () => {
     await expect.poll(() => server.asked.at(-1)).toMatchObject({ name: "refresh", lifetimeS: 0 });
   });
 
+  test("is given back when the server's yes never comes", async () => {
+    const clock = createVirtualClock();
+    await using server = await startScriptedTurn();
+    server.says = ({ name }) => (name === "allocate" ? "nothing" : "yes");
+    const asking = ask(server, clock);
+    await expect.poll(() => server.asked.length).toBe(1);
+    await pass({ clock }, 6_000);
+    expect(await asking).toMatchObject({ code: 701 });
+    await expect.poll(() => server.asked.at(-1)).toMatchObject({ name: "refresh", lifetimeS: 0 });
+  });
+
   test.each([
     ["refresh", "channel"],
     ["createPermission", "channel"],
@@ -141,6 +156,17 @@ describe("a place at a TURN server", () => {
     server.says = () => 437;
     expect(await relay.check()).toBe(false);
     expect(lost).toEqual([base]);
+  });
+
+  test("gets a permission that the server does not answer for at first", async () => {
+    const place = await open();
+    place.server.says = ({ name }) => (name === "createPermission" ? "nothing" : "yes");
+    place.base.permit(peer);
+    await pass(place, 10_000);
+    expect(await way(place)).toBe("not at all");
+    place.server.says = () => "yes";
+    await pass(place, 5_000);
+    expect(await way(place)).toBe("indication");
   });
 
   test("does without an address that the server forbids, and asks again when it is wanted again", async () => {
