@@ -1,4 +1,4 @@
-import { createSocket, type Socket } from "node:dgram";
+import type { Socket } from "node:dgram";
 import { once } from "node:events";
 import { networkInterfaces } from "node:os";
 import { setTimeout as passed } from "node:timers/promises";
@@ -7,6 +7,7 @@ import { type AgentPair, createAgentPair } from "@wice/core/testing";
 import { type DatagramNative, type DatagramOptions, datagram } from "@wice/node/datagram";
 import { describe, expect, onTestFinished, test } from "vitest";
 import { attribute, encodeStun, method, uint32 } from "../../src/datagram/ice/stun-message.ts";
+import { bindLoopback } from "./support/loopback-socket.ts";
 import { connectByWire } from "./support/wire.ts";
 
 const onLoopback: DatagramOptions = { useAddress: ({ address }) => address === "127.0.0.1" };
@@ -583,9 +584,7 @@ function portOf({ candidates }: AgentPair["one"]): number {
 }
 
 async function openSocket(port = 0): Promise<Socket> {
-  const socket = createSocket("udp4");
-  socket.bind(port, "127.0.0.1");
-  await once(socket, "listening");
+  const socket = await bindLoopback(port);
   onTestFinished(() => {
     socket.removeAllListeners("message");
     try {
@@ -609,9 +608,7 @@ async function handles(): Promise<number> {
 
 /** So many ports in a row that nobody uses at the moment. */
 async function freeRange(count: number): Promise<{ min: number; max: number }> {
-  const socket = createSocket("udp4");
-  socket.bind(0, "127.0.0.1");
-  await once(socket, "listening");
+  const socket = await bindLoopback();
   const { port } = socket.address();
   socket.close();
   await once(socket, "close");

@@ -1,5 +1,3 @@
-import { createSocket } from "node:dgram";
-import { once } from "node:events";
 import {
   type Agent,
   type AgentConnection,
@@ -13,6 +11,7 @@ import {
 } from "@wice/core";
 import { type DatagramNative, type DatagramOptions, datagram } from "@wice/node/datagram";
 import { describe, expect, onTestFinished, test } from "vitest";
+import { bindLoopback } from "./support/loopback-socket.ts";
 
 const onLoopback: DatagramOptions = { useAddress: ({ address }) => address === "127.0.0.1" };
 
@@ -82,8 +81,7 @@ describe("a session over datagrams", () => {
   });
 
   test("is explained where no port of its range is free, and comes to be when one is", async () => {
-    const taken = createSocket("udp4").bind(0, "127.0.0.1");
-    await once(taken, "listening");
+    const taken = await bindLoopback();
     const { port } = taken.address();
     const { peers, keys } = open({ ...onLoopback, portRange: { min: port, max: port } }, onLoopback);
     const [one, two] = peers;

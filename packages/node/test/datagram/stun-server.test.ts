@@ -1,12 +1,11 @@
 /** What a STUN server shows of a NAT: found, and kept open until somebody comes. */
 
-import { createSocket } from "node:dgram";
-import { once } from "node:events";
 import type { Candidate } from "@wice/core";
 import { createAgentPair, createVirtualClock } from "@wice/core/testing";
 import { datagram } from "@wice/node/datagram";
 import { expect, onTestFinished, test } from "vitest";
 import { attribute, encodeStun, method, parseStun } from "../../src/datagram/ice/stun-message.ts";
+import { bindLoopback } from "./support/loopback-socket.ts";
 
 test("an address that a NAT gives is kept open while nobody has come, and told anew when it changes", async () => {
   const clock = createVirtualClock();
@@ -65,9 +64,7 @@ interface StunServer {
 
 /** Sees everybody at one address, as behind a NAT. */
 async function startServer(): Promise<StunServer> {
-  const socket = createSocket("udp4");
-  socket.bind(0, "127.0.0.1");
-  await once(socket, "listening");
+  const socket = await bindLoopback();
   onTestFinished(() => void socket.close());
   const ids = new Set<string>();
   const server: StunServer = {

@@ -1,7 +1,6 @@
 /** A TURN server over UDP that says what a test wants, and remembers what it was asked. */
 
 import { createHash } from "node:crypto";
-import { createSocket } from "node:dgram";
 import { once } from "node:events";
 import {
   attribute,
@@ -13,6 +12,7 @@ import {
   type StunMessage,
   uint32,
 } from "../../../src/datagram/ice/stun-message.ts";
+import { bindLoopback } from "./loopback-socket.ts";
 
 export interface ScriptedTurn extends AsyncDisposable {
   readonly url: string;
@@ -40,9 +40,7 @@ const names = new Map<number, string>(Object.entries(method).map(([name, number]
 
 export async function startScriptedTurn({ username = "alice", credential = "secret" } = {}): Promise<ScriptedTurn> {
   const key = createHash("md5").update(`${username}:${realm}:${credential}`).digest();
-  const socket = createSocket("udp4");
-  socket.bind(0, "127.0.0.1");
-  await once(socket, "listening");
+  const socket = await bindLoopback();
   const asked: TurnRequest[] = [];
   const carried: ("channel" | "indication")[] = [];
   const server: ScriptedTurn = {

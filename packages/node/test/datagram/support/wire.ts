@@ -1,9 +1,9 @@
 /** The only way between two connections: a socket that passes packets on, loses them, or is dead. */
 
-import { createSocket } from "node:dgram";
 import { once } from "node:events";
 import type { Candidate } from "@wice/core";
 import type { AgentPair } from "@wice/core/testing";
+import { bindLoopback } from "./loopback-socket.ts";
 
 export interface Wire extends AsyncDisposable {
   loss: number;
@@ -16,9 +16,7 @@ export interface Wire extends AsyncDisposable {
 
 /** Offers and answers; the second side hears of the wire only, the first of nothing: it sees who comes. */
 export async function connectByWire(pair: AgentPair): Promise<Wire> {
-  const socket = createSocket("udp4");
-  socket.bind(0, "127.0.0.1");
-  await once(socket, "listening");
+  const socket = await bindLoopback();
   const offer = await pair.one.connection.offer({ restart: false });
   const answer = await pair.two.connection.answer(offer);
   await pair.one.connection.accept(answer);
