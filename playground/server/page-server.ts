@@ -26,7 +26,10 @@ export async function openPageServer({ host, port, relay, tls }: PageServerOptio
   const forwarder = createForwarder(relay);
   let servePage: RequestListener = (_, response) => void response.writeHead(503).end();
   const serve: RequestListener = (request, response) => {
-    if (!forwarder.forward(request, response)) servePage(request, response);
+    if (forwarder.forward(request, response)) return;
+    // What a page cannot say of itself: nobody may put it into a frame, and lay something over its buttons.
+    response.setHeader("content-security-policy", "frame-ancestors 'none'");
+    servePage(request, response);
   };
   // HTTP/2 lets a page have any number of streams; its requests and responses are used as those of HTTP/1.1.
   const server: Server =

@@ -87,9 +87,11 @@ test("it answers for a relay that is not there, and has it again when it is back
   expect((await ask()).status).toBe(200);
 });
 
-test("it gives out no key and no other file that is not the page's", async () => {
+test("it gives out no key and no other file that is not the page's, and lets nobody frame it", async () => {
   const { port } = await openScene();
   const read = async (path: string): Promise<number> => (await fetch(`http://127.0.0.1:${port}${path}`)).status;
+  const { headers } = await fetch(`http://127.0.0.1:${port}/`);
+  expect(headers.get("content-security-policy")).toBe("frame-ancestors 'none'");
   expect(await read("/src/main.ts")).toBe(200);
   const root = new URL("../../", import.meta.url).pathname;
   // Where the certificate is kept.
