@@ -108,7 +108,8 @@ async function main(): Promise<void> {
     showOther();
     // Both live here, and the one calls the other as soon as that can hear it.
     if (way === "page" && first.other === undefined) return;
-    connection.showVerdict(calm(first.verdict()), first.session, first.other !== undefined);
+    const { session, isCalling, other } = first;
+    connection.showVerdict(calm(first.verdict()), session, { isCalling, isKnown: other !== undefined });
     if (first.tookMs !== undefined) connection.showTook(first.tookMs);
     showTimeline(first.timeline());
   };

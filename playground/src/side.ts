@@ -43,6 +43,8 @@ export interface Side {
   timeline(): readonly TimelineEntry[];
   /** How long the session took to be had, in milliseconds; undefined where the other side has called. */
   readonly tookMs: number | undefined;
+  /** A session is waited for, since {@link connect}. */
+  readonly isCalling: boolean;
   connect(key: PublicKey): void;
   /** Also gives up what is not connected yet. */
   close(): void;
@@ -180,7 +182,7 @@ export function createSide(options: SideOptions): Side {
       // What one that has crashed goes through, nobody sees.
       if (its !== station) return;
       if (status.type === "retrying") continue;
-      view.showState(status.type);
+      view.showSubscription(status.type);
       onReady();
       relayView.update(name, status.type, status.type === "subscribed" ? undefined : status.error);
     }
@@ -261,6 +263,9 @@ export function createSide(options: SideOptions): Side {
       return { code: "idle", text: "nobody has come in yet", next: "open the link at the other side" };
     },
     timeline: () => live?.session.timeline() ?? past,
+    get isCalling() {
+      return wanting !== undefined;
+    },
     connect(theirs) {
       other = theirs;
       wanting?.abort();
@@ -268,13 +273,18 @@ export function createSide(options: SideOptions): Side {
       wanting = attempt;
       const startMs = performance.now();
       const { signal } = attempt;
+      const settle = (): void => {
+        if (wanting === attempt) wanting = undefined;
+      };
       station.peer.connect(theirs, { signal }).then(
         (session) => {
           if (wanting === attempt) tookMs = performance.now() - startMs;
+          settle();
           adopt(session);
         },
         (error: unknown) => {
           if (!signal.aborted && !isWiceError(error)) throw error;
+          settle();
           onChange();
         },
       );
@@ -290,7 +300,7 @@ export function createSide(options: SideOptions): Side {
       view.showSession(false);
       view.showCalling(false);
       view.showRemote(undefined);
-      view.showState("connecting");
+      view.showSubscription("connecting");
       station.crash();
       start();
       onChange();

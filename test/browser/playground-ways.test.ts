@@ -93,6 +93,22 @@ test("a tab that is closed without notice is missed, and found again when it is 
   await card(first, "this tab").locator(".received").getByText("back again").waitFor();
 });
 
+test("one that does not come back can be called again when it is given up", async ({ playground, window }) => {
+  await window.clock.install();
+  const first = await openPage(window, `${playground.url}?way=tabs`);
+  const second = await openPage(window, await linkOf(first));
+  for (const tab of [first, second]) await connected(tab);
+  await second.goto("about:blank");
+  await card(first, "Connection").getByText("reconnecting", { exact: true }).waitFor({ timeout: 20_000 });
+  await first.clock.fastForward(70_000);
+  await card(first, "Connection")
+    .getByText("The path was lost, and none was found for too long. Connect again.")
+    .waitFor();
+  expect(await first.getByRole("button", { name: "Close", exact: true }).isDisabled()).toBe(true);
+  await press(first, "Connect");
+  await card(first, "Timeline").getByText("a session is wanted").waitFor();
+});
+
 test("two browsers meet through a relay: a file of 50 MB, a call in both directions, ICE restarts under traffic", {
   timeout: 120_000,
 }, async ({ playground, window }) => {

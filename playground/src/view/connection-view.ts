@@ -6,7 +6,7 @@ import { duration, sentence, size } from "../text.ts";
 import { handOnFocus } from "./focus.ts";
 import { createPlot } from "./plot.ts";
 import { byId, element, replaceText, slot } from "./slots.ts";
-import { showState } from "./state-view.ts";
+import { type Light, showState } from "./state-view.ts";
 
 export interface ConnectionActions {
   connect(): void;
@@ -16,9 +16,15 @@ export interface ConnectionActions {
   measure(): Promise<number>;
 }
 
+export interface OtherState {
+  /** There is somebody to connect to. */
+  readonly isKnown: boolean;
+  /** And that is being done. */
+  readonly isCalling: boolean;
+}
+
 export interface ConnectionView {
-  /** `callable`: there is somebody to connect to. */
-  showVerdict(verdict: Verdict, session: Session | undefined, callable: boolean): void;
+  showVerdict(verdict: Verdict, session: Session | undefined, other: OtherState): void;
   showMeasurement(measured: Measurement, pair: SelectedPair | undefined, roundTripMs: number | undefined): void;
   /** How long the last `connect` took. */
   showTook(ms: number): void;
@@ -79,19 +85,18 @@ export function createConnectionView(actions: ConnectionActions): ConnectionView
   });
 
   return {
-    showVerdict({ code, text, next }, session, callable) {
+    showVerdict({ code, text, next }, session, { isKnown, isCalling }) {
       const state = session?.state ?? "none";
       const up = state === "connected";
-      const shown = up ? "subscribed" : state === "reconnecting" || waiting.has(code) ? "lost" : stateOf(code);
-      const word = up ? "connected" : wordOf(code);
-      showState(slot(root, "state"), shown, word);
+      const over = state === "none" || state === "closed";
+      const light = up ? "good" : lightOf(code, !over || isCalling);
+      showState(slot(root, "state"), light, up ? "connected" : wordOf(code));
       const verdict = slot(root, "verdict");
       const words = up
         ? "Data flows from one to the other, and needs no envelope any more."
         : `${sentence(text)}${next === "nothing" ? "" : ` ${sentence(next)}`}`;
       if (verdict.textContent !== words) verdict.textContent = words;
-      const over = session === undefined || state === "closed";
-      const [connectable, closable] = [callable && over && !underWay.has(code), !over || underWay.has(code)];
+      const [connectable, closable] = [isKnown && over && !isCalling, !over || isCalling];
       if (connectable) connect.hidden = false;
       if (closable) close.disabled = false;
       if (connectable) handOnFocus(close, connect);
@@ -101,7 +106,7 @@ export function createConnectionView(actions: ConnectionActions): ConnectionView
       restart.disabled = !up;
       measure.disabled = !up;
       plots.hidden = over;
-      if (over) {
+      if (session === undefined || over) {
         [path, protection, took] = ["", "", ""];
         roundTrip.clear();
         speed.clear();
@@ -130,17 +135,13 @@ export function createConnectionView(actions: ConnectionActions): ConnectionView
   };
 }
 
-/** Something goes on with the peer. */
-const underWay: ReadonlySet<string> = new Set([
-  ...["connecting", "relay-unreachable", "nobody-subscribed", "not-heard", "no-path", "turn-refused", "reconnecting"],
-  ...["agent-failed", "forged"],
-]);
-/** It goes on, but not well. */
-const waiting: ReadonlySet<string> = new Set([...underWay].filter((code) => code !== "connecting"));
+const refused: ReadonlySet<string> = new Set(["declined", "no-common-agent", "no-agent"]);
 
-function stateOf(code: string): "connecting" | "idle" | "refused" {
-  if (code === "connecting") return "connecting";
-  return ["declined", "no-common-agent", "no-agent"].includes(code) ? "refused" : "idle";
+/** `goesOn`: a session is had, or waited for. */
+function lightOf(code: string, goesOn: boolean): Light {
+  if (code === "connecting") return "waiting";
+  if (refused.has(code)) return "bad";
+  return goesOn ? "trouble" : "off";
 }
 
 function wordOf(code: string): string {

@@ -7,7 +7,7 @@ import { offerCopy } from "./copy-button.ts";
 import { handOnFocus } from "./focus.ts";
 import { showRole } from "./role.ts";
 import { byId, copyOf, isAtEnd, makeScrollable, slot } from "./slots.ts";
-import { type ConnectionState, showState } from "./state-view.ts";
+import { type SubscriptionState, showSubscription } from "./state-view.ts";
 import { forgetFiles, transferLine } from "./transfer-view.ts";
 import { createVideo } from "./video.ts";
 
@@ -38,7 +38,8 @@ export interface PeerActions {
 export interface PeerView {
   showKey(key: PublicKey): void;
   showRole(role: Role): void;
-  showState(state: ConnectionState): void;
+  /** At the relay. */
+  showSubscription(state: SubscriptionState): void;
   showReceived(text: string, ...how: readonly (Node | string)[]): void;
   showIncomingFile(transfer: FileTransfer): void;
   showRemote(stream: MediaStream | undefined): void;
@@ -75,7 +76,7 @@ export function createPeerView({ place, name, other }: PeerViewOptions): PeerVie
     if (actions === undefined) throw new Error("The page is not ready yet. Wait a moment, then try again.");
     return actions;
   };
-  let connection: ConnectionState = "connecting";
+  let subscription: SubscriptionState = "connecting";
   let inSession = false;
 
   const append = (line: Node, follow: boolean): void => {
@@ -97,7 +98,7 @@ export function createPeerView({ place, name, other }: PeerViewOptions): PeerVie
 
   const underWay = new Set<HTMLElement>();
   const showUnderWay = (fate: HTMLElement): void => {
-    fate.textContent = inSession || connection === "subscribed" ? "on its way…" : "waits for the relay…";
+    fate.textContent = inSession || subscription === "subscribed" ? "on its way…" : "waits for the relay…";
   };
   const write = (text: string): void => {
     const line = copyOf("sent-template");
@@ -175,9 +176,9 @@ export function createPeerView({ place, name, other }: PeerViewOptions): PeerVie
       offerCopy(slot(root, "copy", HTMLButtonElement), `${name}’s public key`, () => key.toString());
     },
     showRole: (role) => showRole(root, role),
-    showState(state) {
-      connection = state;
-      showState(slot(root, "state"), state);
+    showSubscription(state) {
+      subscription = state;
+      showSubscription(slot(root, "state"), state);
       underWay.forEach(showUnderWay);
     },
     showReceived(text, ...how) {

@@ -4,19 +4,19 @@ import type { WiceError } from "@wice/core";
 import type { RelayChoice } from "../relay-choice.ts";
 import { duration, timeOfDay } from "../text.ts";
 import { byId, element, prose } from "./slots.ts";
-import { type ConnectionState, showState } from "./state-view.ts";
+import { type SubscriptionState, showSubscription } from "./state-view.ts";
 
 export interface RelayView {
   /** One peer's subscription is now in this state. */
-  update(peer: string, state: ConnectionState, error?: WiceError): void;
+  update(peer: string, state: SubscriptionState, error?: WiceError): void;
 }
 
 const maxEvents = 4;
 
 /** `isCut`: whether the page itself keeps it away. */
 export function createRelayView(relay: RelayChoice, peers: readonly string[], isCut: () => boolean): RelayView {
-  const states = new Map<string, ConnectionState>(peers.map((peer) => [peer, "connecting"]));
-  let shown: ConnectionState = "connecting";
+  const states = new Map<string, SubscriptionState>(peers.map((peer) => [peer, "connecting"]));
+  let shown: SubscriptionState = "connecting";
   let since = performance.now();
 
   byId("relay-url").textContent = relay.url;
@@ -38,7 +38,7 @@ export function createRelayView(relay: RelayChoice, peers: readonly string[], is
       const passed = duration(performance.now() - since);
       log(eventText(overall, shown, passed));
       [shown, since] = [overall, performance.now()];
-      showState(byId("relay-state"), overall, overall === "subscribed" ? "connected" : undefined);
+      showSubscription(byId("relay-state"), overall, "connected");
     },
   };
 }
@@ -46,12 +46,12 @@ export function createRelayView(relay: RelayChoice, peers: readonly string[], is
 const cutText = "The weather keeps this page from it. Let it back in, and the page goes on by itself.";
 
 /** The worst of them. */
-function overallState(states: readonly ConnectionState[]): ConnectionState {
-  const order: readonly ConnectionState[] = ["refused", "lost", "connecting", "subscribed"];
+function overallState(states: readonly SubscriptionState[]): SubscriptionState {
+  const order: readonly SubscriptionState[] = ["refused", "lost", "connecting", "subscribed"];
   return order.find((state) => states.includes(state)) ?? "connecting";
 }
 
-function eventText(now: ConnectionState, before: ConnectionState, passed: string): string {
+function eventText(now: SubscriptionState, before: SubscriptionState, passed: string): string {
   switch (now) {
     case "subscribed":
       return before === "lost" ? `back after ${passed}` : `connected in ${passed}`;
@@ -65,7 +65,7 @@ function eventText(now: ConnectionState, before: ConnectionState, passed: string
 }
 
 function explain(
-  state: ConnectionState,
+  state: SubscriptionState,
   { own, serverless }: RelayChoice,
   peers: number,
   error: WiceError | undefined,

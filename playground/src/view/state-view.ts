@@ -1,16 +1,29 @@
 /** A word with a dot: how something is. */
 
-export type ConnectionState = "connecting" | "subscribed" | "lost" | "refused" | "idle";
+/** Of a subscription at the relay. */
+export type SubscriptionState = "connecting" | "subscribed" | "lost" | "refused";
 
-const words: Readonly<Record<ConnectionState, string>> = {
-  connecting: "connecting",
-  subscribed: "subscribed",
-  lost: "trying again",
-  refused: "refused",
-  idle: "not connected",
+/** The colour of the dot, and whether it breathes: something goes on. */
+export type Light = "waiting" | "good" | "trouble" | "bad" | "off";
+
+export function showState(shown: HTMLElement, light: Light, word: string): void {
+  shown.dataset.light = light;
+  if (shown.textContent !== word) shown.textContent = word;
+}
+
+const lights: Readonly<Record<SubscriptionState, readonly [light: Light, word: string]>> = {
+  connecting: ["waiting", "connecting"],
+  subscribed: ["good", "subscribed"],
+  lost: ["trouble", "trying again"],
+  refused: ["bad", "refused"],
 };
 
-export function showState(shown: HTMLElement, state: ConnectionState, word: string = words[state]): void {
-  shown.dataset.state = state;
-  if (shown.textContent !== word) shown.textContent = word;
+/** `subscribed`: the word for that. */
+export function showSubscription(
+  shown: HTMLElement,
+  state: SubscriptionState,
+  subscribed = lights.subscribed[1],
+): void {
+  const [light, word] = lights[state];
+  showState(shown, light, state === "subscribed" ? subscribed : word);
 }
