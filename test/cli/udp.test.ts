@@ -141,6 +141,30 @@ test("a stream goes over datagrams where nothing else is wanted, with a warning"
   expect(listening.stdout).toBe("a few words");
 });
 
+test("a program that says nothing is told of, once, and so is a peer that has no --udp", async () => {
+  const [alice, bob] = await Promise.all([scene.key("silent-a"), scene.key("silent-b")]);
+  const one = await program();
+  const options = ["--relay", relay.url, "--udp"];
+  await using listening = await startWice(["listen", "--key", bob.file, ...options, "127.0.0.1:9"]);
+  const bobs = await portOf(listening);
+  await using calling = await startWice([
+    ...["connect", bob.publicKey, "--key", alice.file, ...options, `127.0.0.1:${one.port}`],
+  ]);
+  const alices = await portOf(calling);
+  await orEnd(calling, calling.until("stderr", /connected/));
+  const again = setInterval(() => one.socket.send("hello?", alices, "127.0.0.1"), 100);
+  onTestFinished(() => clearInterval(again));
+  const said = `nothing has come from 127.0.0.1:9 so far (check that the program is there, and that it sends to 127.0.0.1:${bobs})`;
+  await expect.poll(() => listening.stderr, { timeout: 15_000 }).toContain(said);
+  expect(calling.stderr).not.toContain("nothing has come");
+  calling.kill("SIGTERM");
+  await calling.ended;
+  // By WebRTC, which both have; what comes is no datagram of a program.
+  await using streaming = await startWice(["connect", bob.publicKey, "--key", alice.file, "--relay", relay.url]);
+  await orEnd(streaming, listening.until("stderr", /over WebRTC \(both sides need --udp/));
+  expect(listening.stderr.match(/nothing has come/g)).toHaveLength(1);
+});
+
 test("sides of which one has --udp, and the other not, say what to do", async () => {
   const [alice, bob] = await Promise.all([scene.key("uneven-a"), scene.key("uneven-b")]);
   const options = ["--relay", relay.url, "--agent", "datagram"];
@@ -156,9 +180,11 @@ test("sides of which one has --udp, and the other not, say what to do", async ()
 
 test.each([
   ["51820", /--udp: write \[LISTEN_PORT:\]HOST:PORT/],
-  ["127.0.0.1:0", /--udp: write/],
-  ["70000:127.0.0.1:1", /--udp: write/],
+  ["127.0.0.1:0", /--udp: 0 is no port; write/],
+  ["70000:127.0.0.1:1", /--udp: 70000 is no port; write/],
   ["1.2.3:9", /--udp: 1\.2\.3 is no address/],
+  ["51900:::1:51820", /--udp: an IPv6 address stands in brackets; write/],
+  ["51820:localhost:51820", /--udp: LISTEN_PORT is ours and PORT the program's, so they differ; write/],
 ])("--udp %s is refused in one line", async (udp, line) => {
   const { file } = await scene.key(`bad-${udp.length}`);
   const { code, stderr } = await runWice(["listen", "--udp", udp, "--key", file, "--relay", "http://127.0.0.1:9"], {
@@ -174,5 +200,8 @@ test("a port that is taken is named", async () => {
   const { file } = await scene.key("taken");
   const udp = `${taken.port}:127.0.0.1:9`;
   const { code, stderr } = await runWice(["listen", "--udp", udp, "--key", file, "--relay", relay.url], { input: "" });
-  expect({ code, stderr }).toEqual({ code: 1, stderr: expect.stringContaining(`port ${taken.port} cannot be had`) });
+  expect({ code, stderr }).toEqual({
+    code: 1,
+    stderr: expect.stringContaining(`port ${taken.port} is taken by another program`),
+  });
 });

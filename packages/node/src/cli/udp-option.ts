@@ -15,11 +15,19 @@ const forms = "write [LISTEN_PORT:]HOST:PORT, for example 127.0.0.1:51820 or 518
 
 export function parseUdpOption(text: string): UdpOption {
   const [, listen, host = "", digits = ""] = /^(?:(\d{1,5}):)?(\[[^\]]*\]|[^:[\]/\s]+):(\d{1,5})$/.exec(text) ?? [];
-  const port = Number(digits);
-  const listenPort = Number(listen ?? 0);
-  if (digits === "" || port === 0 || port > 65_535 || listenPort > 65_535) throw new UsageError(`--udp: ${forms}`);
+  if (digits === "")
+    throw refuse(/:.*:.*:/.test(text) && !text.includes("[") ? "an IPv6 address stands in brackets" : "");
+  const [listenPort, port] = [Number(listen ?? 0), Number(digits)];
+  if (port === 0 || port > 65_535) throw refuse(`${digits} is no port`);
+  if (listenPort > 65_535) throw refuse(`${listen} is no port`);
   const address = host.replace(/^\[|\]$/g, "");
   const isAddress = host.startsWith("[") ? isIPv6(address) : isIPv4(address) || !/^[\d.]+$/.test(address);
-  if (!isAddress) throw new UsageError(`--udp: ${host} is no address; ${forms}`);
+  if (!isAddress) throw refuse(`${host} is no address`);
+  if (port === listenPort && /^(127\.|::1$|localhost$)/.test(address))
+    throw refuse("LISTEN_PORT is ours and PORT the program's, so they differ");
   return { listenPort, host: address, port };
+}
+
+function refuse(why: string): UsageError {
+  return new UsageError(`--udp: ${why === "" ? "" : `${why}; `}${forms}`);
 }

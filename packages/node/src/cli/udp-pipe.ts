@@ -19,6 +19,8 @@ export interface UdpPipe {
 
 /** What the program says before there is a session: its first word may be the one that counts. */
 const maxEarly = 16;
+/** A program that has not answered by then is probably not there, or speaks to another port. */
+const silenceMs = 5_000;
 /** Datagrams are not worth waiting for. */
 const maxWaitingBytes = 1_048_576;
 const bufferBytes = 4_194_304;
@@ -26,8 +28,13 @@ const bufferBytes = 4_194_304;
 /**
  * Listens on this machine only where the program is on it; else for that one's machine only. Rejects with `address-in-use`
  * and `unavailable`.
+ *
+ * @param onSilence called once, when the program has got something, and said nothing at all in the 5 seconds since
  */
-export async function openUdpPipe({ listenPort, host, port }: UdpOption): Promise<UdpPipe> {
+export async function openUdpPipe(
+  { listenPort, host, port }: UdpOption,
+  onSilence: () => void = () => {},
+): Promise<UdpPipe> {
   const { address: program } = await lookup(host).catch((cause: unknown) => {
     throw new WiceError("unavailable", `--udp: ${host} has no address`, { cause });
   });
@@ -38,12 +45,18 @@ export async function openUdpPipe({ listenPort, host, port }: UdpOption): Promis
   const loopback = isIPv4(program) ? "127.0.0.1" : "::1";
   await bind(socket, listenPort, isOurs ? loopback : undefined);
   const early: Buffer[] = [];
-  let deliver = (datagram: Buffer): void => {
+  const keep = (datagram: Buffer): void => {
     early.push(datagram);
     if (early.length > maxEarly) early.shift();
   };
+  let deliver = keep;
+  let silence: NodeJS.Timeout | undefined;
+  let speaks = false;
   socket.on("message", (datagram, from) => {
-    if (isOurs || from.address === program) deliver(datagram);
+    if (!isOurs && from.address !== program) return;
+    speaks = true;
+    clearTimeout(silence);
+    deliver(datagram);
   });
   // A program that is not there yet, or not any more.
   socket.on("error", () => {});
@@ -65,14 +78,18 @@ export async function openUdpPipe({ listenPort, host, port }: UdpOption): Promis
       };
       for (const datagram of early.splice(0)) deliver(datagram);
       try {
-        for await (const bytes of session) socket.send(bytes, port, program);
+        for await (const bytes of session) {
+          if (!speaks) silence ??= setTimeout(onSilence, silenceMs);
+          socket.send(bytes, port, program);
+        }
         signal.throwIfAborted();
       } finally {
         forget();
-        deliver = () => {};
+        deliver = keep;
       }
     },
     close() {
+      clearTimeout(silence);
       socket.close();
     },
   };
@@ -86,7 +103,7 @@ async function bind(socket: Socket, port: number, address: string | undefined): 
     await listening;
   } catch (cause) {
     socket.close();
-    throw new WiceError("address-in-use", `--udp: port ${port} cannot be had`, { cause });
+    throw new WiceError("address-in-use", `--udp: port ${port} ${whyNot(cause)}`, { cause });
   }
   try {
     socket.setRecvBufferSize(bufferBytes);
@@ -94,4 +111,11 @@ async function bind(socket: Socket, port: number, address: string | undefined): 
   } catch {
     // The system gives what it gives.
   }
+}
+
+function whyNot(cause: unknown): string {
+  const code = cause instanceof Error && "code" in cause ? cause.code : undefined;
+  if (code === "EADDRINUSE") return "is taken by another program; name another one, or none for any that is free";
+  if (code === "EACCES") return "is only for those with more rights; name one above 1023";
+  return "cannot be had";
 }
