@@ -1,6 +1,6 @@
 /** The envelopes that have passed, and what became of each. */
 
-import { type Envelope, encodeEnvelope, type PrivateKey, type PublicKey } from "@wice/core";
+import { type Envelope, encodeEnvelope, isWiceError, type PrivateKey, type PublicKey } from "@wice/core";
 import { type OpenedMessage, openMessage } from "./opened-message.ts";
 import { hex } from "./text.ts";
 import type { TransportObserver } from "./weather.ts";
@@ -23,7 +23,8 @@ export interface LoggedEnvelope {
   opened: OpenedMessage | "unopened" | undefined;
 }
 
-export type Fate = "sending" | "taken" | "dropped" | "nobody" | "failed" | "arrived";
+/** `replaced`: what is newer goes in its stead. */
+export type Fate = "sending" | "taken" | "dropped" | "nobody" | "replaced" | "failed" | "arrived";
 
 export interface EnvelopeLogListener {
   added(entry: LoggedEnvelope): void;
@@ -85,7 +86,7 @@ export function createEnvelopeLog(
       settle(entry, "sending");
       sent.then(
         ({ subscribers }) => settle(entry, subscribers === 0 ? "nobody" : "taken"),
-        () => settle(entry, "failed"),
+        (error: unknown) => settle(entry, isWiceError(error, "closed") ? "replaced" : "failed"),
       );
     },
     dropped: (envelope) => settle(entryOf(envelope), "dropped"),

@@ -5,6 +5,7 @@ import { openKeyStore } from "@wice/web";
 import { createCalm } from "./calm-verdict.ts";
 import { createEnvelopeLog } from "./envelope-log.ts";
 import { measureForever } from "./measuring.ts";
+import { inThisPage } from "./page-verdict.ts";
 import { takePlace } from "./place.ts";
 import { measureThroughput } from "./session/throughput.ts";
 import { createSide, type Side } from "./side.ts";
@@ -109,7 +110,8 @@ async function main(): Promise<void> {
     // Both live here, and the one calls the other as soon as that can hear it.
     if (way === "page" && first.other === undefined) return;
     const { session, isCalling, other } = first;
-    connection.showVerdict(calm(first.verdict()), session, { isCalling, isKnown: other !== undefined });
+    const verdict = inThisPage(calm(first.verdict()), { weather, isGuest: choice.invitedBy !== undefined });
+    connection.showVerdict(verdict, session, { isCalling, isKnown: other !== undefined });
     if (first.tookMs !== undefined) connection.showTook(first.tookMs);
     showTimeline(first.timeline());
   };

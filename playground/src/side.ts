@@ -98,11 +98,11 @@ export function createSide(options: SideOptions): Side {
     const talk = createTalk(session, (text) => view.showReceived(text, ...from(session.remote), " · directly"));
     const call = createCall(session, {
       onRemote: (stream) => isLive() && view.showRemote(stream),
-      onEnd: () => isLive() && view.showCalling(false),
+      onEnd: () => isLive() && view.showCallEnd(),
     });
     live = { session, talk, call };
     view.showRemote(undefined);
-    view.showCalling(false);
+    view.showCallEnd();
     void takeChannels(session);
     void followSession(session);
     onChange();
@@ -298,7 +298,7 @@ export function createSide(options: SideOptions): Side {
     crash() {
       live = undefined;
       view.showSession(false);
-      view.showCalling(false);
+      view.showCallEnd();
       view.showRemote(undefined);
       view.showSubscription("connecting");
       station.crash();

@@ -16,7 +16,7 @@ export function takeHome(relay: RelayChoice, other: PublicKey | undefined): read
       title: "Be called",
       code: `import { openPeer } from "@wice/web";
 
-const { peer, privateKey } = await openPeer({ relay: "${relay.url}", accept: () => true });
+const { peer, privateKey } = await openPeer({ relay: "${relay.url}", key: "called", accept: () => true });
 console.log(\`call me: \${privateKey.publicKey}\`);
 
 for await (const session of peer.incoming) {
@@ -29,7 +29,7 @@ for await (const session of peer.incoming) {
       code: `import { PublicKey } from "@wice/core";
 import { openPeer } from "@wice/web";
 
-const { peer } = await openPeer({ relay: "${relay.url}" });
+const { peer } = await openPeer({ relay: "${relay.url}", key: "caller" });
 const session = await peer.connect(PublicKey.parse("${key}"));
 await session.send(new TextEncoder().encode("hello"));
 `,
@@ -47,7 +47,7 @@ await channel.close();
 
 // At the other end:
 for await (const channel of session.channels) {
-  const parts: BlobPart[] = [];
+  const parts = [];
   for await (const part of channel) parts.push(part.slice());
   const file = new Blob(parts.slice(1)); // the name and the size come first
 }
@@ -70,10 +70,11 @@ for (const track of stream.getTracks()) session.connection.addTrack(track, strea
       code: `console.log(peer.explain(session.remote)); // { code, text, next }
 for (const { event, text } of session.timeline()) console.log(event, text);
 
-for await (const status of session.status()) console.log(status.type);
-
 session.restart(); // look for another path
-await session.close({ reason: "done" });
+
+for await (const status of session.status()) {
+  console.log(status.type); // until it is closed: await session.close({ reason: "done" })
+}
 `,
     },
   ];

@@ -78,8 +78,11 @@ test("a file arrives whole and can be saved, and either side can cancel one", as
     await card(page, canceller)
       .getByRole("button", { name: `Cancel ${name}` })
       .click();
-    for (const side of [canceller, other])
-      await card(page, side).locator(".line", { hasText: name }).getByText("cancelled").waitFor();
+    for (const [side, by] of [
+      [canceller, "here"],
+      [other, "by the other side"],
+    ] as const)
+      await card(page, side).locator(".line", { hasText: name }).getByText(`cancelled ${by}`).waitFor();
   }
   // The session is as good as before.
   await write(page, "alice", "still here");
@@ -91,6 +94,12 @@ test("a video call shows frames on both sides, and ends where it is hung up", as
   await connected(page);
   for (const name of ["alice", "bob"]) await card(page, name).getByRole("button", { name: "Call with video" }).click();
   for (const name of ["alice", "bob"]) await seesFrames(page, name);
+  // Who has pressed it has the pointer on it, and is to read it.
+  const hangUp = card(page, "bob").getByRole("button", { name: "Hang up" });
+  const colour = (): Promise<string> => hangUp.evaluate("(button) => getComputedStyle(button).backgroundColor");
+  const under = await colour();
+  await page.mouse.move(0, 0);
+  expect(await colour()).toBe(under);
   await card(page, "alice").getByRole("button", { name: "Hang up" }).click();
   await card(page, "bob").locator("video").waitFor({ state: "hidden" });
   await seesFrames(page, "alice");
@@ -185,7 +194,7 @@ test("cut off from the relay it says so and the session stands; then it is found
   await card(page, "bob").locator(".received").getByText("without a relay").waitFor();
   await hangUp(page);
   await press(page, "Connect");
-  await page.getByText(/Signaling does not work/).waitFor();
+  await page.getByText(/The weather keeps this page from signaling/).waitFor();
   await card(page, "Timeline").getByText("a session is wanted").last().waitFor();
   await press(page, "Let it back in");
   await connected(page);
@@ -208,7 +217,7 @@ test("a page that was offline, and one that was frozen, goes on by itself", asyn
   await hangUp(page);
   await window.setOffline(true);
   await press(page, "Connect");
-  await page.getByText(/Signaling does not work/).waitFor();
+  await page.getByText(/The weather keeps this page from signaling/).waitFor();
   await window.setOffline(false);
   await connected(page);
 

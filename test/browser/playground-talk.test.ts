@@ -3,7 +3,9 @@
 import { isWiceError, type Session, type Verdict, type VerdictCode } from "@wice/core";
 import { beforeEach, expect, onTestFinished, test, vi } from "vitest";
 import { createCalm } from "../../playground/src/calm-verdict.ts";
+import { inThisPage } from "../../playground/src/page-verdict.ts";
 import { createTalk, type Talk } from "../../playground/src/session/talk.ts";
+import { clearWeather } from "../../playground/src/weather.ts";
 
 /** One end of a session; the test is the other. */
 interface OtherEnd {
@@ -106,4 +108,19 @@ test("a trouble that passes is not told, and one that lasts is, until it is over
   expect(toldAt(1_700, "connected")).toBe("connected");
   // Who had a connection is told at once.
   expect(toldAt(1_800, "reconnecting")).toBe("reconnecting");
+});
+
+const notHeard: Verdict = { code: "not-heard", text: "nobody answers", next: "look there" };
+const cutOff: Verdict = { code: "relay-unreachable", text: "the relay is away", next: "start it" };
+const rain = { ...clearWeather, loss: 0.9 };
+test.each([
+  ["what the page has cut off", cutOff, { weather: { ...clearWeather, cut: true }, isGuest: false }, /let it back in/],
+  ["a relay that is away", cutOff, { weather: rain, isGuest: true }, /start it/],
+  ["silence in the rain", notHeard, { weather: rain, isGuest: true }, /clear up/],
+  ["silence after a link", notHeard, { weather: clearWeather, isGuest: true }, /first who opens its link/],
+  ["silence", notHeard, { weather: clearWeather, isGuest: false }, /look there/],
+])("the page says of %s what it knows itself", (_, verdict, knowledge, next) => {
+  const told = inThisPage(verdict, knowledge);
+  expect(told.code).toBe(verdict.code);
+  expect(told.next).toMatch(next);
 });

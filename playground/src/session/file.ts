@@ -15,8 +15,14 @@ export interface FileTransfer {
   onProgress: (bytes: number) => void;
   /** Resolves with the file at its receiver, and with nothing at its sender; rejects when it did not get there. */
   readonly done: Promise<Blob | undefined>;
-  /** Why `done` was rejected, for people. */
-  reason(error: unknown): string;
+  /** Why `done` was rejected. */
+  reason(error: unknown): FileEnd;
+}
+
+/** Why a file has not got there, for people. That somebody did not want it is no failure. */
+export interface FileEnd {
+  readonly text: string;
+  readonly isFailure: boolean;
 }
 
 export function isFile({ label: given }: Channel): boolean {
@@ -39,9 +45,9 @@ export function sendFile(session: Session, file: File): FileTransfer {
     await channel.close();
   };
   return start(channel, { name, size }, send, (error) => {
-    if (session.state === "closed") return "ended: the session was closed. Connect, and send it again.";
-    if (isWiceError(error, "unavailable")) return "ended: the connection was lost. Send it again.";
-    return isWiceError(error) ? "cancelled" : "ended: it cannot be read any more. Choose it again.";
+    if (session.state === "closed") return "the session was closed. Connect, and send it again.";
+    if (isLost(session, error)) return "the connection was lost. Send it again.";
+    return isWiceError(error) ? undefined : "it cannot be read any more. Choose it again.";
   });
 }
 
@@ -65,10 +71,13 @@ export async function receiveFile(session: Session, channel: Channel): Promise<F
     }
     return new Blob(parts);
   };
-  return start(channel, head, receive, (error) => {
-    const isLost = session.state === "closed" || isWiceError(error, "unavailable");
-    return isLost ? "ended: the connection was lost or closed. Ask for it again." : "cancelled";
-  });
+  return start(channel, head, receive, (error) =>
+    isLost(session, error) ? "the connection was lost or closed. Ask for it again." : undefined,
+  );
+}
+
+function isLost({ state }: Session, error: unknown): boolean {
+  return state !== "connected" || isWiceError(error, "unavailable");
 }
 
 type Head = Pick<FileTransfer, "name" | "size">;
@@ -77,13 +86,30 @@ function start(
   channel: Channel,
   head: Head,
   run: (transfer: FileTransfer) => Promise<Blob | undefined>,
-  reason: (error: unknown) => string,
+  /** Undefined where the other side has cancelled it. */
+  failure: (error: unknown) => string | undefined,
 ): FileTransfer {
+  let isCancelled = false;
   let finish = (_: Promise<Blob | undefined>): void => {};
   const done = new Promise<Blob | undefined>((resolve) => {
     finish = resolve;
   });
-  const transfer: FileTransfer = { ...head, cancel: () => void channel.close(), onProgress() {}, done, reason };
+  const transfer: FileTransfer = {
+    ...head,
+    cancel() {
+      isCancelled = true;
+      void channel.close();
+    },
+    onProgress() {},
+    done,
+    reason(error) {
+      if (isCancelled) return { text: "cancelled here", isFailure: false };
+      const text = failure(error);
+      return text === undefined
+        ? { text: "cancelled by the other side", isFailure: false }
+        : { text: `ended: ${text}`, isFailure: true };
+    },
+  };
   // After whoever started it has said what to call.
   queueMicrotask(() => {
     const running = run(transfer);

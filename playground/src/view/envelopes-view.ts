@@ -124,6 +124,8 @@ function fateText({ fate, tries, arrivals, tookMs }: LoggedEnvelope): string {
       return `lost in the weather${again}`;
     case "nobody":
       return `nobody was there for it${again}`;
+    case "replaced":
+      return "replaced by a newer one";
     case "failed":
       return `not taken${again}`;
     case "arrived":

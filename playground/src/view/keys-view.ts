@@ -69,6 +69,6 @@ async function replaceKey(store: KeyStore, name: string, key: string): Promise<v
 }
 
 const failures: Readonly<Partial<Record<string, string>>> = {
-  "invalid-key": "That is no private key: it has 44 characters, and ends with =. Copy it again, whole.",
+  "invalid-key": "That is no private key. One has 44 characters, the last of them =; copy it again, whole.",
   unsupported: "This key was made here, so nobody can read it, not even this page. Bring one that you have elsewhere.",
 };

@@ -45,7 +45,8 @@ export interface PeerView {
   showRemote(stream: MediaStream | undefined): void;
   /** What needs a session can be had now, or not. */
   showSession(connected: boolean): void;
-  showCalling(calling: boolean): void;
+  /** What we showed is not shown any more, without our doing. */
+  showCallEnd(): void;
   act(actions: PeerActions): void;
 }
 
@@ -122,6 +123,8 @@ export function createPeerView({ place, name, other }: PeerViewOptions): PeerVie
         again.hidden = false;
       } finally {
         underWay.delete(fate);
+        // Its fate may be longer than what stood there.
+        if (isAtEnd(conversation)) conversation.scrollTop = conversation.scrollHeight;
       }
     };
     again.addEventListener("click", () => void attempt());
@@ -189,7 +192,11 @@ export function createPeerView({ place, name, other }: PeerViewOptions): PeerVie
     },
     showIncomingFile: (transfer) => append(transferLine(transfer, "received", conversation), isAtEnd(conversation)),
     showRemote,
-    showCalling,
+    showCallEnd() {
+      if (!isCalling()) return;
+      showCalling(false);
+      showTrouble(new Error("The call has ended with the connection, or the camera. Call again when that is back."));
+    },
     showSession(connected) {
       inSession = connected;
       file.disabled = !connected;

@@ -6,6 +6,8 @@ import { handOnFocus } from "./focus.ts";
 import { copyOf, element, slot } from "./slots.ts";
 
 const showEveryMs = 100;
+/** A speed is worth telling after so long. */
+const leastMs = 300;
 
 /** `next`: who gets the focus when what had it goes away. */
 export function transferLine(transfer: FileTransfer, direction: "sent" | "received", next: HTMLElement): HTMLElement {
@@ -42,12 +44,14 @@ export function transferLine(transfer: FileTransfer, direction: "sent" | "receiv
     try {
       const file = await done;
       const tookMs = Math.max(1, performance.now() - startMs);
-      const speed = size((bytes / tookMs) * 1_000);
-      showEnd(`${direction === "sent" ? "arrived" : "here"} in ${duration(tookMs)}, ${speed}/s`);
+      // Of what is over in a moment it says nothing.
+      const speed = tookMs < leastMs ? "" : `, ${size((bytes / tookMs) * 1_000)}/s`;
+      showEnd(`${direction === "sent" ? "arrived" : "here"} in ${duration(tookMs)}${speed}`);
       if (file !== undefined && line.isConnected) await offerFile(line, name, file);
     } catch (error) {
-      showEnd(transfer.reason(error));
-      fate.classList.add("failed");
+      const { text, isFailure } = transfer.reason(error);
+      showEnd(text);
+      fate.classList.toggle("failed", isFailure);
     }
   };
   void settle();
