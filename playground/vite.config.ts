@@ -18,6 +18,13 @@ const withoutViteClient: Plugin = {
   },
 };
 
+/** Tells the page that a relay serves it, at the same address, as `npm start` does. What is built nobody knows the server of. */
+const servedByRelay: Plugin = {
+  name: "served-by-relay",
+  apply: "serve",
+  transformIndexHtml: (html) => html.replace("<html ", "<html data-served "),
+};
+
 export default defineConfig({
   root: folder("."),
   // Any folder of any web server will do.
@@ -25,7 +32,7 @@ export default defineConfig({
   appType: "mpa",
   cacheDir: folder("../node_modules/.vite/playground"),
   clearScreen: false,
-  plugins: [withoutViteClient],
+  plugins: [withoutViteClient, servedByRelay],
   logLevel: "warn",
   resolve: { conditions: ["@wice/source", ...defaultClientConditions] },
   build: { outDir: "dist", target: "es2022", modulePreload: { polyfill: false } },

@@ -14,15 +14,17 @@ import { createCodeView } from "./view/code-view.ts";
 import { createConnectionView } from "./view/connection-view.ts";
 import { createEnvelopesView } from "./view/envelopes-view.ts";
 import { createGuestView } from "./view/guest-view.ts";
-import { showKeys } from "./view/keys-view.ts";
+import { showKeys, showNews } from "./view/keys-view.ts";
 import { showNotice } from "./view/notice-view.ts";
 import { createPeerView, type PeerView } from "./view/peer-view.ts";
+import { createRelayForm } from "./view/relay-form.ts";
 import { createRelayView } from "./view/relay-view.ts";
 import { showRoles } from "./view/roles-view.ts";
+import { byId, element } from "./view/slots.ts";
 import { createTimelineView } from "./view/timeline-view.ts";
-import { names, showWay } from "./view/way-view.ts";
+import { names, showWay, showWays } from "./view/way-view.ts";
 import { createWeatherView } from "./view/weather-view.ts";
-import { type Choice, chooseWay, elsewhere, invitation, readInvitation } from "./way.ts";
+import { chooseWay, elsewhere, invitation, type Refusal, readInvitation } from "./way.ts";
 import { clearWeather, type Weather } from "./weather.ts";
 
 const places = ["alice", "bob"] as const;
@@ -31,15 +33,13 @@ async function main(): Promise<void> {
   const page = new URL(location.href);
   // A link that is pasted into the tab of this page differs in nothing else, and browsers load nothing for that.
   addEventListener("hashchange", () => location.reload());
-  let choice: Choice;
-  try {
-    choice = chooseWay(page);
-  } catch (error) {
-    for (const part of document.querySelectorAll<HTMLElement>("#playground > :not(#notices)")) part.hidden = true;
-    return showNotice("error", error instanceof Error ? error.message : `${error}`);
-  }
+  const choice = chooseWay(page, "served" in document.documentElement.dataset);
+  showWays(page, choice.way);
+  if ("refusal" in choice) return refuse(page, choice);
   const { way, relay } = choice;
   showWay(choice);
+  byId("relay-other").append(createRelayForm(page));
+  showNews();
 
   const [store, place] = await Promise.all([openKeyStore({ name: "wice playground" }), takePlace()]);
   if (store.warning !== undefined) showWarning(store.warning);
@@ -158,6 +158,14 @@ async function main(): Promise<void> {
   }
   onChange();
   measureForever(first, connection, onChange);
+}
+
+/** All that is left of the page is why, and what helps. */
+function refuse(page: URL, { way, refusal, missing }: Refusal): void {
+  for (const part of document.querySelectorAll<HTMLElement>("#playground > :not(#notices)")) part.hidden = true;
+  const anew = element("a", "small", "Begin without it");
+  anew.href = `./?way=${way}`;
+  showNotice("error", refusal, missing === "relay" ? createRelayForm(page) : anew);
 }
 
 function showWarning(warning: string): void {

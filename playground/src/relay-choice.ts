@@ -10,12 +10,19 @@ export interface RelayChoice {
 
 export const serverless: RelayChoice = { url: "broadcast:", own: false, serverless: true };
 
-/** Undefined where `?relay=` is not a URL that a page can reach a relay by. */
-export function chooseRelay(page: URL): RelayChoice | undefined {
-  const given = page.searchParams.get("relay")?.trim() ?? "";
-  if (given === "") return { url: page.origin, own: true, serverless: false };
-  const url = URL.parse(given);
+/** What stands after `?relay=`; nothing where that is nothing. */
+export function givenRelay(page: URL): string {
+  return page.searchParams.get("relay")?.trim() ?? "";
+}
+
+export function ownRelay({ origin }: URL): RelayChoice {
+  return { url: origin, own: true, serverless: false };
+}
+
+/** Undefined for what is not a URL that a page can reach a relay by. */
+export function readRelay(given: string): RelayChoice | undefined {
+  const url = URL.parse(given.trim());
   if (url?.protocol === "broadcast:") return serverless;
   if (url === null || !["http:", "https:"].includes(url.protocol)) return undefined;
-  return { url: url.href.replace(/\/$/, ""), own: url.origin === page.origin, serverless: false };
+  return { url: url.href.replace(/\/$/, ""), own: false, serverless: false };
 }

@@ -1,7 +1,7 @@
 /** Which two peers meet, as the page's URL says: both in this page, this tab and another one, or this device and another one. */
 
 import { isWiceError, PublicKey } from "@wice/core";
-import { chooseRelay, type RelayChoice, serverless } from "./relay-choice.ts";
+import { givenRelay, ownRelay, type RelayChoice, readRelay, serverless } from "./relay-choice.ts";
 
 export type Way = "page" | "tabs" | "devices";
 
@@ -12,18 +12,29 @@ export interface Choice {
   readonly invitedBy: PublicKey | undefined;
 }
 
-/** Throws an error whose message is for whoever typed the URL. */
-export function chooseWay(page: URL): Choice {
-  const { way, relay } = chooseWayOf(page);
+/** Why the page cannot begin, for whoever opened it, and what would help. */
+export interface Refusal {
+  readonly way: Way;
+  readonly refusal: string;
+  readonly missing: "relay" | "link";
+}
+
+/** `served`: whether a relay serves the page, at the same address; else it is files of some web server. */
+export function chooseWay(page: URL, served: boolean): Choice | Refusal {
+  const way = wayOf(page);
+  const relay = relayOf(page, served);
   if (relay === undefined) {
-    throw new Error(
-      "What stands after `?relay=` in this page’s URL is no URL of a relay: it begins with http:// or https://. Without `?relay=` the page uses the relay at its own address.",
-    );
+    const refusal =
+      givenRelay(page) === ""
+        ? "This page comes from a web server that is no relay, and two devices need one to meet at. Give the URL of a relay: `wice relay` starts one."
+        : "What stands after `?relay=` in this page’s URL is no URL of a relay: it begins with http:// or https://. Give another.";
+    return { way, refusal, missing: "relay" };
   }
-  const named = new URLSearchParams(page.hash.slice(1)).get("peer");
-  const invitedBy = way === "page" || named === null ? undefined : readKey(named);
-  if (named !== null && way !== "page" && invitedBy === undefined) {
-    throw new Error("The link is damaged: what stands after `#peer=` is no public key. Copy it again, whole.");
+  const named = way === "page" ? null : new URLSearchParams(page.hash.slice(1)).get("peer");
+  const invitedBy = named === null ? undefined : readKey(named);
+  if (named !== null && invitedBy === undefined) {
+    const refusal = "The link is damaged: what stands after `#peer=` is no public key. Copy it again, whole.";
+    return { way, refusal, missing: "link" };
   }
   return { way, relay, invitedBy };
 }
@@ -41,14 +52,21 @@ export function readInvitation(text: string, page: URL, relay: RelayChoice): Pub
 
 /** Whether who follows the link comes to the same relay, or to the tabs of the same site. */
 function meets(link: URL, page: URL, relay: RelayChoice): boolean {
-  const itsRelay = chooseWayOf(link).relay;
+  const itsRelay = relayOf(link, relay.own);
   return itsRelay?.url === relay.url && (!relay.serverless || link.origin === page.origin);
 }
 
-function chooseWayOf(page: URL): { readonly way: Way; readonly relay: RelayChoice | undefined } {
+function wayOf(page: URL): Way {
   const given = page.searchParams.get("way");
-  const way: Way = given === "tabs" || given === "devices" ? given : "page";
-  return { way, relay: way === "tabs" && !page.searchParams.has("relay") ? serverless : chooseRelay(page) };
+  return given === "tabs" || given === "devices" ? given : "page";
+}
+
+/** Undefined where there is none, or none that can be used. */
+function relayOf(page: URL, served: boolean): RelayChoice | undefined {
+  const [way, given] = [wayOf(page), givenRelay(page)];
+  if (given !== "") return readRelay(given);
+  if (way === "tabs" || (way === "page" && !served)) return serverless;
+  return served ? ownRelay(page) : undefined;
 }
 
 /** A link that calls this peer: it holds a public key and where to meet, and nothing that is secret. */
@@ -65,6 +83,13 @@ export function invitation(page: URL, way: Way, relay: RelayChoice, key: PublicK
 export function elsewhere(page: URL): string {
   const target = new URL(page);
   target.hash = "";
+  return target.href;
+}
+
+/** The page at another relay. */
+export function atRelay(page: URL, relay: string): string {
+  const target = new URL(elsewhere(page));
+  target.searchParams.set("relay", relay);
   return target.href;
 }
 

@@ -205,6 +205,9 @@ test("keys can be made anew, and one be brought and taken along; one that was ma
   const page = await openPage(window, `${playground.url}?way=devices`);
   const made = await publicKey(page, "this device");
   await press(page, "Make new keys");
+  await page.getByText(/^The keys that this tab has are gone then/).waitFor();
+  await press(page, "Yes, make new keys");
+  await page.getByText("This tab has new keys.").waitFor();
   await expect.poll(() => publicKey(page, "this device").catch(() => made), { timeout: 10_000 }).not.toBe(made);
 
   await page.getByText("Bring a key, or take it along").click();
@@ -218,6 +221,7 @@ test("keys can be made anew, and one be brought and taken along; one that was ma
   await field.fill(text);
   await press(page, "Use it");
   await card(page, "this device").getByText(parsePrivateKey(text).publicKey.toString()).waitFor();
+  await page.getByText("Now this device has the key that was brought.").waitFor();
   await page.getByText("Bring a key, or take it along").click();
   await press(page, "Show ours");
   await expect.poll(() => field.inputValue()).toBe(text);

@@ -173,7 +173,11 @@ test("a URL of a relay that is none is named, with what to write instead", async
   const page = await openPage(window, playground.url);
   await page.goto(`${playground.url}?relay=relay.example.org`);
   await page.getByText(/\?relay=.* begins with http:\/\/ or https:\/\//).waitFor();
-  expect(await page.getByRole("textbox").count()).toBe(0);
+  const field = page.getByRole("textbox");
+  expect(await field.count()).toBe(1);
+  await field.fill(playground.relay);
+  await press(page, "Meet there");
+  await connected(page);
 });
 
 test("on a phone nothing is wider than the screen", async ({ playground, window }) => {
@@ -206,13 +210,10 @@ test("the static build is small, and works from a folder of any web server, with
   await card(page, "bob").locator(".received").getByText("from a file").waitFor();
 
   await page.close();
-  const alone = await openPage(window, site, /404 \(Not Found\)/);
-  await alone.getByText(/There is no relay at this address\. .*\?relay=.*Two tabs need none/).waitFor();
-  await write(alone, "alice", "to nobody");
-  const fate = card(alone, "alice").getByText(/^Not sent: /);
-  await fate.waitFor();
-  await press(alone, "Send again");
-  await fate.waitFor();
+  const alone = await openPage(window, site);
+  await connected(alone);
+  await write(alone, "alice", "in a page of files");
+  await card(alone, "bob").locator(".received").getByText("in a page of files").waitFor();
 
   await alone.goto(`${site}?way=tabs`);
   const other = await window.newPage();
@@ -220,4 +221,36 @@ test("the static build is small, and works from a folder of any web server, with
   for (const tab of [alone, other]) await connected(tab);
   await write(other, "this tab", "no server at all");
   await card(alone, "this tab").locator(".received").getByText("no server at all").waitFor();
+});
+
+test("the static build asks for a relay where it needs one, and says so where there is none", async ({ window }) => {
+  const playground = await serveStaticPlayground();
+  onTestFinished(() => playground[Symbol.asyncDispose]());
+  const relay = await startRelay();
+  onTestFinished(() => relay[Symbol.asyncDispose]());
+  const page = await openPage(window, `${playground.url}?way=devices`);
+  await page.getByText(/two devices need one to meet at/).waitFor();
+  expect(await page.getByRole("link", { name: "This device and another" }).getAttribute("aria-current")).toBe("page");
+  const field = page.getByLabel("URL of a relay");
+  await field.fill("hello");
+  await press(page, "Meet there");
+  await page.getByText(/That is no URL of a relay/).waitFor();
+  await field.fill(`${relay.url}/`);
+  await press(page, "Meet there");
+  await page.getByRole("region", { name: "Relay" }).getByText("connected", { exact: true }).waitFor();
+  const link = await page.getByRole("link", { name: /peer=/ }).first().getAttribute("href");
+  expect(new URL(link ?? "").searchParams.get("relay")).toBe(relay.url);
+  await page.close();
+
+  const nowhere = await openPage(
+    window,
+    `${playground.url}?relay=${new URL(playground.url).origin}`,
+    /404 \(Not Found\)/,
+  );
+  await nowhere.getByText(/There is no relay at this address\. .*Two tabs need none/).waitFor();
+  await write(nowhere, "alice", "to nobody");
+  const fate = card(nowhere, "alice").getByText(/^Not sent: /);
+  await fate.waitFor();
+  await press(nowhere, "Send again");
+  await fate.waitFor();
 });

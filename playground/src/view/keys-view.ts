@@ -2,6 +2,7 @@
 
 import { isWiceError } from "@wice/core";
 import type { KeyStore } from "@wice/web";
+import { showNotice } from "./notice-view.ts";
 import { byId, slot } from "./slots.ts";
 
 /** `owner`: whose key the first of the names is. Keys that were changed are used by the page when it is loaded anew. */
@@ -27,11 +28,23 @@ export function showKeys(store: KeyStore, owner: string, keyNames: readonly stri
       return false;
     }
   };
+  const question = slot(root, "question");
   renew.addEventListener("click", () => {
+    if (question.hidden) {
+      question.hidden = false;
+      question.textContent =
+        "The keys that this tab has are gone then, also one that was brought, and so is who was given a link to them. Press again to go on.";
+      renew.textContent = "Yes, make new keys";
+      return;
+    }
     void attempt(async () => {
       await Promise.all(keyNames.map((name) => store.delete(name)));
-      location.reload();
+      begin("This tab has new keys.");
     });
+  });
+  renew.addEventListener("blur", () => {
+    question.hidden = true;
+    renew.textContent = "Make new keys";
   });
   const [name] = keyNames;
   if (!kept || name === undefined) return;
@@ -41,7 +54,11 @@ export function showKeys(store: KeyStore, owner: string, keyNames: readonly stri
   const input = slot(root, "input", HTMLInputElement);
   slot(root, "form").addEventListener("submit", async (event) => {
     event.preventDefault();
-    if (!(await attempt(() => replaceKey(store, name, input.value.trim())))) input.focus();
+    const isTaken = await attempt(async () => {
+      await replaceKey(store, name, input.value.trim());
+      begin(`Now ${owner} has the key that was brought.`);
+    });
+    if (!isTaken) input.focus();
   });
   slot(root, "show").addEventListener("click", () => {
     void attempt(async () => {
@@ -65,7 +82,30 @@ async function replaceKey(store: KeyStore, name: string, key: string): Promise<v
   await store.delete(trial);
   await store.delete(name);
   await store.import(name, key, { extractable: true });
+}
+
+const newsItem = "wice playground news";
+
+/** Loads the page anew, which then says why. */
+function begin(news: string): void {
+  try {
+    sessionStorage.setItem(newsItem, news);
+  } catch {
+    // Where nothing may be stored it is not said.
+  }
+  scrollTo(0, 0);
   location.reload();
+}
+
+/** What has just happened to the keys. */
+export function showNews(): void {
+  try {
+    const news = sessionStorage.getItem(newsItem);
+    if (news !== null) showNotice("news", news);
+    sessionStorage.removeItem(newsItem);
+  } catch {
+    // Nothing was stored.
+  }
 }
 
 const failures: Readonly<Partial<Record<string, string>>> = {

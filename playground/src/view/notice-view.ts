@@ -3,6 +3,6 @@
 import { byId, element, prose } from "./slots.ts";
 
 /** It stays. Backticks as in {@link prose}. */
-export function showNotice(kind: "warning" | "error", text: string): void {
-  byId("notices").append(element("p", `notice ${kind}`, ...prose(text)));
+export function showNotice(kind: "news" | "warning" | "error", text: string, ...remedies: readonly Node[]): void {
+  byId("notices").append(element("div", `notice ${kind}`, element("p", "", ...prose(text)), ...remedies));
 }

@@ -20,7 +20,7 @@ export function createRelayView(relay: RelayChoice, peers: readonly string[], is
   let since = performance.now();
 
   byId("relay-url").textContent = relay.url;
-  if (relay.serverless) byId("relay-title").textContent = "Between the tabs";
+  if (relay.serverless) byId("relay-title").textContent = "Instead of a relay";
 
   const log = (text: string): void => {
     const events = byId("relay-events");
@@ -70,23 +70,22 @@ function explain(
   peers: number,
   error: WiceError | undefined,
 ): string {
-  const otherwise = own ? "add `?relay=URL` to this page’s URL" : "write another after `?relay=` in this page’s URL";
   switch (state) {
     case "subscribed":
       if (serverless)
-        return "The browser’s own BroadcastChannel carries the envelopes from tab to tab; there is no server at all.";
+        return "The browser’s own BroadcastChannel carries the envelopes from one to the other; there is no server at all.";
       return peers > 1
         ? "Both peers are subscribed: it hands them the envelopes for their keys, which it cannot open."
         : "It hands this page the envelopes for its key, which it cannot open.";
     case "lost":
       return own
         ? "It cannot be reached. Start it with `npm start`; this page goes on by itself when it is back."
-        : "It cannot be reached. Start it, or check the address after `?relay=` in this page’s URL; the page goes on by itself when it is back.";
+        : "It cannot be reached. Start it, or use another; the page goes on by itself when it is back.";
     case "refused":
       // A web server that is no relay, which is what a page from a folder of files finds at its own address.
       return error?.code === "protocol" || error?.code === "unsupported"
-        ? `There is no relay at this address. Start one with \`npm start\`, or ${otherwise}, and load it again. Two tabs need none: choose “This tab and another”.`
-        : `It refuses this page (${error?.message ?? "it does not say why"}). Use another: ${otherwise}, and load it again.`;
+        ? "There is no relay at this address. Start one there, and load this page again, or use another. Two tabs need none: choose “This tab and another”."
+        : `It refuses this page (${error?.message ?? "it does not say why"}). Use another.`;
     default:
       return "Asking it for envelopes.";
   }

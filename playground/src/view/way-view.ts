@@ -1,6 +1,7 @@
 /** Who meets whom, in words: the names of both, what it is about, and the links to the other ways. */
 
-import type { Choice, Way } from "../way.ts";
+import { givenRelay, readRelay } from "../relay-choice.ts";
+import { atRelay, type Choice, type Way } from "../way.ts";
 import { byId } from "./slots.ts";
 
 /** The one of this page first. */
@@ -10,22 +11,26 @@ export const names: Readonly<Record<Way, readonly [string, string]>> = {
   devices: ["this device", "the other device"],
 };
 
-const leads: Readonly<Record<Way, string>> = {
+const leads: Readonly<Record<Way | "alone", string>> = {
+  alone:
+    "Two peers that know only each other’s public key; until they are connected, the browser carries what they say.",
   page: "Two peers that know only each other’s public key, and a relay that neither has to trust.",
   tabs: "Two tabs of this browser meet by their public keys, without any server.",
   devices: "Two devices meet by a public key; then they talk directly, and not through the relay.",
 };
 
 export function showWay({ way, relay }: Choice): void {
-  byId("lead").textContent = leads[way];
+  byId("lead").textContent = leads[way === "page" && relay.serverless ? "alone" : way];
   byId("envelopes-text").textContent =
     `What ${relay.serverless ? "the browser carries" : "the relay sees of a message"}: two keys, a size, a time. Choose one to see the sealed bytes, and what its recipient finds in it.`;
-  const given = new URL(location.href).searchParams.get("relay");
+}
+
+/** The links to all ways; they keep to a relay that was given and can be used. */
+export function showWays(page: URL, way: Way): void {
+  const relay = readRelay(givenRelay(page));
   for (const link of document.querySelectorAll<HTMLAnchorElement>("[data-way]")) {
     if (link.dataset.way === way) link.ariaCurrent = "page";
-    if (given === null || link.dataset.way === "tabs" || relay.serverless) continue;
-    const target = new URL(link.href);
-    target.searchParams.set("relay", given);
-    link.href = target.href;
+    if (relay === undefined || relay.serverless || link.dataset.way === "tabs") continue;
+    link.href = atRelay(new URL(link.href), relay.url);
   }
 }
