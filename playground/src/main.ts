@@ -146,7 +146,7 @@ async function main(): Promise<void> {
 
   if (guest !== undefined) {
     const reachable = !["localhost", "127.0.0.1", "[::1]"].includes(location.hostname);
-    guest.showInvitation(invitation(page, way, relay, first.key), reachable);
+    guest.showInvitation(invitation(page, way, relay, first.key), { reachable, served: relay.own });
   }
   const called = choice.invitedBy ?? second?.key;
   if (called?.equals(first.key) === true) {

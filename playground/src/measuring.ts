@@ -11,6 +11,7 @@ export function measureForever(side: Side, view: ConnectionView, onTick: () => v
   let underWay = false;
   const measure = async (): Promise<void> => {
     const { session, talk } = side;
+    if (session?.state === "reconnecting") view.showGap();
     if (session?.state !== "connected" || talk === undefined) return;
     if (meter?.session !== session) meter = { session, read: createMeter(session) };
     const [measured, pair, roundTripMs] = await Promise.all([meter.read(), session.selectedPair(), talk.ping()]);

@@ -1,6 +1,14 @@
 /** One of the peers of the page at work: its station, its session with the other, and what its card shows. */
 
-import { isWiceError, type PrivateKey, PublicKey, type Session, type TimelineEntry, type Verdict } from "@wice/core";
+import {
+  isWiceError,
+  type PrivateKey,
+  PublicKey,
+  type Session,
+  type TimelineEntry,
+  type Verdict,
+  type WiceError,
+} from "@wice/core";
 import { failureText } from "./failure-text.ts";
 import type { RelayChoice } from "./relay-choice.ts";
 import { type Call, createCall } from "./session/call.ts";
@@ -58,6 +66,8 @@ const maxPast = 256;
 /** It is connected, and not handed over yet. */
 const almost: Verdict = { code: "connecting", text: "there is a path", next: "wait a moment" };
 
+const atRelay = "see what the relay’s card says";
+
 interface Live {
   readonly session: Session<RTCPeerConnection>;
   readonly talk: Talk;
@@ -73,6 +83,8 @@ export function createSide(options: SideOptions): Side {
   let live: Live | undefined;
   let wanting: AbortController | undefined;
   let tookMs: number | undefined;
+  /** Why nobody can call us now. */
+  let away: WiceError | undefined;
   let past: readonly TimelineEntry[] = [];
   let onReady = (): void => {};
   const ready = new Promise<void>((resolve) => {
@@ -184,7 +196,9 @@ export function createSide(options: SideOptions): Side {
       if (status.type === "retrying") continue;
       view.showSubscription(status.type);
       onReady();
-      relayView.update(name, status.type, status.type === "subscribed" ? undefined : status.error);
+      away = status.type === "subscribed" ? undefined : status.error;
+      relayView.update(name, status.type, away);
+      onChange();
     }
   };
 
@@ -260,6 +274,8 @@ export function createSide(options: SideOptions): Side {
         const verdict = station.peer.explain(other);
         return verdict.code === "connected" ? almost : verdict;
       }
+      if (away !== undefined)
+        return { code: "relay-unreachable", text: `nobody can come in: ${away.message}`, next: atRelay };
       return { code: "idle", text: "nobody has come in yet", next: "open the link at the other side" };
     },
     timeline: () => live?.session.timeline() ?? past,

@@ -143,8 +143,18 @@ test("it measures how fast data flows, and ICE restarts meanwhile", async ({ pla
 
 test("a session that is closed can be had again, and the verdict says how it is", async ({ playground, window }) => {
   const page = await openPage(window, playground.url);
+  await connected(page);
+  await press(page, "Restart ICE");
+  await card(page, "Connection")
+    .getByText(/^Another path is looked for/)
+    .waitFor();
+  await page.getByText("Candidate pairs").click();
+  await page.getByText("in use").waitFor();
   await hangUp(page);
   await card(page, "Connection").getByText("closed", { exact: true }).waitFor();
+  // Nothing stays of what was true of it.
+  for (const gone of [/^Another path is looked for/, "in use"])
+    await card(page, "Connection").getByText(gone).waitFor({ state: "hidden" });
   expect(await card(page, "alice").getByRole("button", { name: "Send a file" }).isDisabled()).toBe(true);
   await press(page, "Connect");
   await connected(page);
@@ -217,7 +227,7 @@ test("a page that was offline, and one that was frozen, goes on by itself", asyn
   await hangUp(page);
   await window.setOffline(true);
   await press(page, "Connect");
-  await page.getByText(/The weather keeps this page from signaling/).waitFor();
+  await page.getByText(/Signaling does not work/).waitFor();
   await window.setOffline(false);
   await connected(page);
 

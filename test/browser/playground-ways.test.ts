@@ -121,7 +121,8 @@ test("two browsers meet through a relay: a file of 50 MB, a call in both directi
   await card(first, "this device")
     .getByText(/^arrived in/)
     .waitFor();
-  for (const page of [first, second]) await press(page, "Call with video");
+  for (const page of [first, second])
+    await card(page, "this device").getByRole("button", { name: "Call with video" }).click();
   for (const page of [first, second]) await seesFrames(page, "the other device");
 
   await press(second, "Restart ICE");

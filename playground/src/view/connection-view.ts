@@ -26,11 +26,15 @@ export interface OtherState {
 export interface ConnectionView {
   showVerdict(verdict: Verdict, session: Session | undefined, other: OtherState): void;
   showMeasurement(measured: Measurement, pair: SelectedPair | undefined, roundTripMs: number | undefined): void;
+  /** Nothing flows, and nothing can be measured. */
+  showGap(): void;
   /** How long the last `connect` took. */
   showTook(ms: number): void;
 }
 
 const maxPairs = 12;
+const restartText = "Another path is looked for, with new credentials; what flows goes on meanwhile.";
+const sayForMs = 5_000;
 
 export function createConnectionView(actions: ConnectionActions): ConnectionView {
   const root = byId("connection");
@@ -61,7 +65,31 @@ export function createConnectionView(actions: ConnectionActions): ConnectionView
   };
   connect.addEventListener("click", actions.connect);
   close.addEventListener("click", actions.close);
-  restart.addEventListener("click", actions.restart);
+  restart.addEventListener("click", () => {
+    actions.restart();
+    if (measuring) return;
+    measured.hidden = false;
+    measured.textContent = restartText;
+    setTimeout(() => {
+      if (measured.textContent === restartText) measured.hidden = true;
+    }, sayForMs);
+  });
+  const showPairs = (pairs: Measurement["pairs"]): void => {
+    const rows = pairs.slice(0, maxPairs).map(({ local, remote, state, selected }) => {
+      const row = element("li", selected ? "selected" : "", `${local} → ${remote} `);
+      row.append(element("span", "quiet", selected ? "in use" : state));
+      return row;
+    });
+    replaceText(slot(root, "pairs"), rows.length > 0 ? rows : [element("li", "", "None.")]);
+  };
+  /** What is said of a session that is no more. */
+  const forget = (): void => {
+    [path, protection, took] = ["", "", ""];
+    roundTrip.clear();
+    speed.clear();
+    showPairs([]);
+    if (!measuring) measured.hidden = true;
+  };
   const showMeasuring = (now: boolean): void => {
     measuring = now;
     // It is not disabled: it would lose the focus.
@@ -106,11 +134,8 @@ export function createConnectionView(actions: ConnectionActions): ConnectionView
       restart.disabled = !up;
       measure.disabled = !up;
       plots.hidden = over;
-      if (session === undefined || over) {
-        [path, protection, took] = ["", "", ""];
-        roundTrip.clear();
-        speed.clear();
-      } else
+      if (session === undefined || over) forget();
+      else
         protection = { dtls: "DTLS, whose certificate came sealed", sealed: "sealed", none: "none" }[
           session.protection
         ];
@@ -120,16 +145,17 @@ export function createConnectionView(actions: ConnectionActions): ConnectionView
       took = duration(ms);
       showFacts();
     },
+    showGap() {
+      roundTrip.add(undefined);
+      speed.add(undefined);
+      path = "";
+      showFacts();
+    },
     showMeasurement({ bytesPerSecond, pairs }, pair, roundTripMs) {
       roundTrip.add(roundTripMs);
       speed.add(bytesPerSecond);
       if (pair !== undefined) path = `${pair.local.type} to ${pair.remote.type}, ${pair.local.protocol}`;
-      const rows = pairs.slice(0, maxPairs).map(({ local, remote, state, selected }) => {
-        const row = element("li", selected ? "selected" : "", `${local} → ${remote} `);
-        row.append(element("span", "quiet", selected ? "in use" : state));
-        return row;
-      });
-      replaceText(slot(root, "pairs"), rows.length > 0 ? rows : [element("li", "", "None yet.")]);
+      showPairs(pairs);
       showFacts();
     },
   };

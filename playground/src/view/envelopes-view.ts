@@ -91,7 +91,9 @@ function showEnvelope(row: HTMLElement, entry: LoggedEnvelope, nameOf: NameOf): 
     const open = !isOpen(row);
     button.setAttribute("aria-expanded", `${open}`);
     inside.hidden = !open;
-    if (open) showInside(row, entry, nameOf);
+    if (!open) return;
+    showInside(row, entry, nameOf);
+    row.scrollIntoView({ block: "nearest" });
   });
 }
 

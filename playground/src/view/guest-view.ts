@@ -19,7 +19,8 @@ export interface GuestViewOptions {
 }
 
 export interface GuestView {
-  showInvitation(link: string, reachable: boolean): void;
+  /** `reachable`: by other devices; `served`: by `npm start`. */
+  showInvitation(link: string, by: { readonly reachable: boolean; readonly served: boolean }): void;
   /** The one that is called, or has called. */
   showGuest(key: PublicKey, role: Role): void;
   showRemote(stream: MediaStream | undefined): void;
@@ -51,12 +52,12 @@ export function createGuestView({ way, name, elsewhere, call }: GuestViewOptions
       showRemote(stream);
       slot(root, "no-picture").hidden = stream !== undefined;
     },
-    showInvitation(link, reachable) {
+    showInvitation(link, { reachable, served }) {
       const shown = slot(root, "link", HTMLAnchorElement);
       shown.href = link;
       shown.textContent = link;
       offerCopy(slot(root, "copy", HTMLButtonElement), "the link", () => link);
-      slot(root, "invite-text").replaceChildren(...prose(invitationText(way, reachable)));
+      slot(root, "invite-text").replaceChildren(...prose(invitationText(way, reachable, served)));
       const open = slot(root, "open", HTMLAnchorElement);
       open.href = link;
       open.hidden = way !== "tabs";
@@ -75,11 +76,14 @@ export function createGuestView({ way, name, elsewhere, call }: GuestViewOptions
   };
 }
 
-function invitationText(way: Way, reachable: boolean): string {
+function invitationText(way: Way, reachable: boolean, served: boolean): string {
   const open = "The first to come in is let in, and nobody after that. The link holds your public key, and no secret.";
   if (way === "tabs") return `Open this link in another tab of this browser. ${open}`;
   if (reachable) return `Scan this with the other device, or send it the link. ${open}`;
-  return "Another device cannot reach this address. Stop `npm start`, start `npm start -- --https`, and open this page by one of the other addresses that it prints. A second window on this machine can use the link as it is.";
+  const remedy = served
+    ? "Stop `npm start`, start `npm start -- --https`, and open this page by one of the other addresses that it prints."
+    : "Open this page by the name or the number that this machine has in your network, over https.";
+  return `Another device cannot reach this address. ${remedy} A second window on this machine can use the link as it is.`;
 }
 
 const svg = "http://www.w3.org/2000/svg";

@@ -69,6 +69,7 @@ export function createPeerView({ place, name, other }: PeerViewOptions): PeerVie
   label.textContent = `${name} writes to ${other}`;
   slot(root, "send").ariaLabel = `Send to ${other}`;
   const [file, fileInput] = [slot(root, "file", HTMLButtonElement), slot(root, "file-input", HTMLInputElement)];
+  file.ariaLabel = `Send a file to ${other}`;
   const call = slot(root, "call", HTMLButtonElement);
   const showRemote = createVideo(slot(root, "video", HTMLVideoElement), `What ${name} sees of ${other}`);
   const troubleText = slot(root, "trouble");
@@ -154,6 +155,7 @@ export function createPeerView({ place, name, other }: PeerViewOptions): PeerVie
   const showCalling = (calling: boolean): void => {
     call.ariaPressed = `${calling}`;
     call.textContent = calling ? "Hang up" : "Call with video";
+    call.ariaLabel = `${call.textContent}, ${name}`;
     // Whoever is in a call can leave it, also while the path is lost.
     call.disabled = !inSession && !calling;
   };
