@@ -206,7 +206,7 @@ test("keys can be made anew, and one be brought and taken along; one that was ma
   const page = await openPage(window, `${playground.url}?way=devices`);
   const made = await publicKey(page, "this device");
   await press(page, "Make new keys");
-  await page.getByText(/^The keys that this tab has are gone then/).waitFor();
+  await page.getByText(/^The keys of this tab are lost then/).waitFor();
   await press(page, "Yes, make new keys");
   await page.getByText("This tab has new keys.").waitFor();
   await expect.poll(() => publicKey(page, "this device").catch(() => made), { timeout: 10_000 }).not.toBe(made);

@@ -35,7 +35,7 @@ try {
   // The curves have one point for each second.
   await page
     .locator("#connection")
-    .getByText(/at most/)
+    .getByText(/peak/)
     .first()
     .waitFor();
   await page.evaluate("document.activeElement.blur()");

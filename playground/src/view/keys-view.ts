@@ -33,7 +33,7 @@ export function showKeys(store: KeyStore, owner: string, keyNames: readonly stri
     if (question.hidden) {
       question.hidden = false;
       question.textContent =
-        "The keys that this tab has are gone then, also one that was brought, and so is who was given a link to them. Press again to go on.";
+        "The keys of this tab are lost then, also one that was brought, and links to them lead nowhere. Press again to go on.";
       renew.textContent = "Yes, make new keys";
       return;
     }

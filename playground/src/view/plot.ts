@@ -41,7 +41,7 @@ export function createPlot(label: string, inWords: (value: number) => string): P
     path.setAttribute("d", steps.join(""));
     const last = values.at(-1);
     now.textContent = last === undefined ? "–" : inWords(last);
-    most.textContent = known.length > 1 ? `at most ${inWords(top)} in the last minute` : "";
+    most.textContent = known.length > 1 ? `peak ${inWords(top)} in 60 s` : "";
   };
 
   return {
