@@ -33,11 +33,7 @@ try {
   await page.getByRole("button", { name: "Measure speed" }).click();
   await page.getByText(/^The other side got/).waitFor();
   // The curves have one point for each second.
-  await page
-    .locator("#connection")
-    .getByText(/peak/)
-    .first()
-    .waitFor();
+  await page.locator("#connection").getByText(/peak/).first().waitFor();
   await page.evaluate("document.activeElement.blur()");
   await page.mouse.move(0, 0);
   await page.screenshot({ path: file });
