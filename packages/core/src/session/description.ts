@@ -17,7 +17,7 @@ export interface Description extends AgentDescription {
   /** 32 hexadecimal digits: names the session at its sender. */
   readonly sessionId: string;
   readonly kind: Kind;
-  /** 0 for a hello; an answer has the epoch of the offer that it answers. */
+  /** An answer has that of the offer that it answers; a hello 0, or that of an answer to another session before. */
   readonly epoch: number;
   readonly candidates: readonly Candidate[];
   /** How many there are on the wire; those that cannot be used are counted too. */
@@ -99,7 +99,7 @@ export function readDescription(wire: SessionDescription): Description | undefin
     kind === undefined ||
     wire.sessionId.length !== sessionIdBytes ||
     !Number.isSafeInteger(epoch) ||
-    (described ? epoch < 1 : epoch !== 0) ||
+    epoch < (described ? 1 : 0) ||
     (kind === "answer" && wire.answerTo !== wire.epoch) ||
     sdp.length > maxSdpLength ||
     (ephemeralKey.length !== 0 && ephemeralKey.length !== ephemeralKeyBytes) ||

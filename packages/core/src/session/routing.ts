@@ -78,8 +78,8 @@ function tellOver(scene: Scene, instance: Instance, description: Description): v
 
 /** Whether an attempt may be with this instance and another session of it than it was until now. */
 function isFree(peering: Pick<Peering, "sessions">, attempt: Attempt, instance: Instance): boolean {
-  if (!attempt.confirmed) return true;
-  return attempt.instance === instance && !isHeld(peering, attempt) && !isConnected(attempt);
+  if (isHeld(peering, attempt) || isConnected(attempt)) return false;
+  return !attempt.confirmed || attempt.instance === instance;
 }
 
 /** The description is of another connection of the peer's, so that ours has to be replaced. */

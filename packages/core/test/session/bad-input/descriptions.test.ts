@@ -36,7 +36,7 @@ describe("ignored, without a connection or a word in return", () => {
     "an offer of a negative epoch": { epoch: -1n },
     "an epoch that no number can hold": { epoch: 2n ** 53n },
     "the largest epoch that the wire can hold": { epoch: 2n ** 63n - 1n },
-    "a hello that has an epoch": { kind: kinds.HELLO, ufrag: "", pwd: "" },
+    "a hello of a negative epoch": { kind: kinds.HELLO, epoch: -1n, ufrag: "", pwd: "" },
     "a hello that has credentials": { kind: kinds.HELLO, epoch: 0n },
     "an answer to another epoch than its own": { kind: kinds.ANSWER, answerTo: 2n },
     "a ufrag of 3 characters": { ufrag: "abc" },

@@ -366,6 +366,12 @@ export const ruleMutations: readonly Mutation[] = [
 
 export const defectMutations: readonly Mutation[] = [
   one(
+    "a path that stands is given up for a late word of another attempt",
+    "routing.ts",
+    "if (isHeld(peering, attempt) || isConnected(attempt)) return false;",
+    "if (attempt.confirmed && (isHeld(peering, attempt) || isConnected(attempt))) return false;",
+  ),
+  one(
     "offers that fail are retried with backoff",
     "attempt.ts",
     "const untilMs = nowMs + restartDelayMs(draft);",

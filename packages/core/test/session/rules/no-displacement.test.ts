@@ -1,7 +1,7 @@
 /** DESIGN 6, "No displacement by strangers or recordings". */
 
 import { describe, expect, test } from "vitest";
-import type { CloseCause, Kind } from "../../../src/session/description.ts";
+import { type CloseCause, type Kind, readDescription, writeDescription } from "../../../src/session/description.ts";
 import { createMachine, describes, doings, instances, meetCaller, sessionId } from "../support/machine.ts";
 import { createStage, everybody, listenTo, makeKeys, text, watch } from "../support/stage.ts";
 
@@ -70,6 +70,45 @@ describe("a description that does not echo our current session id", () => {
       expect(machine.peering.sessions).toMatchObject([{ attempt: ours, connected: true }]);
     },
   );
+});
+
+test("a path that stands is not given up for a late word of another attempt of the same peer", () => {
+  const machine = createMachine({ role: "controlled", answersProbes: true });
+  // Connected before the peer's first word that names our session has come.
+  machine.hear(describes({ sessionId: sessionId(1), kind: "offer" }));
+  const ours = machine.peering.attempts[0]?.id ?? "";
+  machine.tell(ours, {
+    ...{ type: "described", connection: 1 },
+    description: { sdp: "v=0\r\no=- ours 0 IN IP4 0.0.0.0\r\n", ufrag: "ours", pwd: "q".repeat(24) },
+  });
+  machine.tell(ours, { type: "state", connection: 1, state: "connected", forged: false });
+  const received = { sessionId: ours, kind: "answer", epoch: 1, candidates: 0 } as const;
+  const effects = machine.hear(describes({ sessionId: sessionId(2), kind: "offer", received }));
+  expect(doings(effects)).not.toContain("disconnect");
+  expect(machine.peering.attempts[0]).toMatchObject({ id: ours, remoteId: sessionId(1) });
+  expect(machine.peering.sessions).toMatchObject([{ attempt: ours, connected: true }]);
+});
+
+test("who has answered another session than it is with now says so in a way that the peer can read", () => {
+  const machine = createMachine({ role: "controlled" });
+  machine.hear(describes({ sessionId: sessionId(1), kind: "offer" }));
+  const ours = machine.peering.attempts[0]?.id ?? "";
+  machine.tell(ours, {
+    ...{ type: "described", connection: 1 },
+    description: { sdp: "v=0\r\no=- ours 0 IN IP4 0.0.0.0\r\n", ufrag: "ours", pwd: "q".repeat(24) },
+  });
+  const received = { sessionId: ours, kind: "answer", epoch: 1, candidates: 0 } as const;
+  const effects = [
+    ...machine.hear(describes({ sessionId: sessionId(2), kind: "offer", received })),
+    ...machine.pass(1_000),
+  ];
+  const said = effects.flatMap((effect) =>
+    effect.type === "attempt" && effect.effect.type === "send" ? [effect.effect.description] : [],
+  );
+  expect(said).toContainEqual(
+    expect.objectContaining({ received: expect.objectContaining({ sessionId: sessionId(2) }) }),
+  );
+  for (const description of said) expect(readDescription(writeDescription(description))).toBeDefined();
 });
 
 describe("we answer it with our state", () => {
