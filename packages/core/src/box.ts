@@ -30,7 +30,7 @@ export async function agreeBoxKey(ours: PrivateKey, theirs: PublicKey, options?:
 export function sealWith(key: BoxKey, plaintext: Uint8Array, random: RandomBytes): Pick<Envelope, "body" | "nonce"> {
   const nonce = random(nonceBytes);
   if (nonce.length !== nonceBytes)
-    throw new WiceError("invalid-argument", `random must give ${nonceBytes} bytes when it is asked for as many`);
+    throw new WiceError("invalid-argument", `random must give ${nonceBytes} bytes when asked for as many`);
   return { nonce, body: secretbox(key, nonce, plaintext) };
 }
 

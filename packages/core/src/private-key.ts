@@ -31,7 +31,7 @@ export class PrivateKey {
   /** The 32 secret bytes, for writing to a key file. Throws `unsupported` where the key cannot leave its place. */
   exportKey(): Uint8Array<ArrayBuffer> {
     if (this.#agreement.exportKey === undefined) {
-      throw new WiceError("unsupported", "this private key cannot be exported: it lives in a store that keeps it");
+      throw new WiceError("unsupported", "this private key cannot be exported: its store keeps it");
     }
     return this.#agreement.exportKey();
   }

@@ -307,7 +307,7 @@ export function undelivered(exposed: boolean, cause: unknown, loss: WiceError | 
     const text = `no receipt came${why}; the recipient may or may not have taken the message`;
     return new WiceError("delivery-unknown", text, { cause });
   }
-  const nobody = "no instance of the recipient answered: nobody is subscribed there, or it cannot be reached";
+  const nobody = "no instance of the recipient answered: it is not subscribed, or cannot be reached";
   const text = loss === undefined ? nobody : `no instance of the recipient could be asked${why}`;
   return new WiceError("not-delivered", text, { cause, retryable: true });
 }

@@ -149,8 +149,8 @@ function bind(
   const isTaken = (connection?.remoteEpoch ?? 0) > 0 || operation?.type === "answer" || operation?.type === "accept";
   if (!isTaken) return;
   disconnect(draft, effects);
-  // Our offers may be known to the new one, so the next has a later epoch; an answer to another means nothing to it.
-  if (draft.local.kind === "answer") draft.local = { ...nothingYet, epoch: draft.local.epoch };
+  // What we have said may be known to the new one, to which an answer to another means nothing: what is later, it takes.
+  if (draft.local.kind === "answer") draft.local = { ...nothingYet, epoch: draft.local.epoch + 1 };
 }
 
 function takeDescription(draft: AttemptDraft, description: Description, { nowMs }: Input): void {
@@ -166,6 +166,11 @@ function takeDescription(draft: AttemptDraft, description: Description, { nowMs 
     draft.remote = { ...description, received: echoes ? received : known?.received };
     const ackAtMs = Math.min(draft.sync.ackAtMs ?? Number.POSITIVE_INFINITY, nowMs + timing.ackMs);
     draft.sync = { ...draft.sync, ackAtMs };
+    // It has answered another session before: it is made a later offer.
+    if (description.kind === "hello" && description.epoch > 0 && draft.local.kind !== "hello") {
+      draft.local = { ...draft.local, settled: true };
+      draft.wants = "restart";
+    }
   } else {
     const isSame = !isNewer(progressOf(known), progressOf(description));
     if (isSame && description.candidatesComplete) draft.remote = { ...known, candidatesComplete: true };
@@ -188,12 +193,10 @@ function takeLocal(draft: AttemptDraft, description: AgentDescription, input: In
   if (operation?.type !== "offer" && operation?.type !== "answer") return;
   const answers = operation.type === "answer";
   draft.local = {
+    ...nothingYet,
     ...description,
     kind: answers ? "answer" : "offer",
     epoch: operation.epoch,
-    candidates: [],
-    candidatesComplete: false,
-    settled: false,
   };
   draft.wants = "nothing";
   draft.restartAtMs = undefined;

@@ -253,7 +253,7 @@ export function createSession(
 
 /** What ends the channels of a connection that another one took the place of. */
 function lost(): WiceError {
-  return new WiceError("unavailable", "the connection of this channel is lost; open another when there is one", {
+  return new WiceError("unavailable", "this channel's connection is lost; open another when there is one", {
     retryable: true,
   });
 }

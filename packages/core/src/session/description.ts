@@ -17,7 +17,7 @@ export interface Description extends AgentDescription {
   /** 32 hexadecimal digits: names the session at its sender. */
   readonly sessionId: string;
   readonly kind: Kind;
-  /** An answer has that of the offer that it answers; a hello 0, or that of an answer to another session before. */
+  /** An answer has that of the offer that it answers; a hello 0, or the next after an answer to another session. */
   readonly epoch: number;
   readonly candidates: readonly Candidate[];
   /** How many there are on the wire; those that cannot be used are counted too. */

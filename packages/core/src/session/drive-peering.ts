@@ -248,10 +248,7 @@ export function drivePeering(dependencies: PeeringDependencies): PeeringDriver {
         if (live === undefined || instance === undefined) return;
         putDown(session);
         carried.set(effect.attempt, session);
-        note(
-          "moved",
-          "the session goes on with another session of the peer's: it has restarted, or another took its place",
-        );
+        note("moved", "the session goes on with another of the peer's: it has restarted, or was replaced");
         session.move(live, instance);
         hand(session);
         return;

@@ -113,9 +113,9 @@ function offer(
 function mayOffer({ local, remote }: AttemptDraft): boolean {
   // What the peer has answered was somebody else's, or ours of another session.
   if (local.kind === "hello") return remote?.kind !== "offer";
-  if (local.kind === "offer") return local.settled;
+  if (local.settled || local.kind === "offer") return local.settled;
   const { received } = remote ?? {};
-  return received !== undefined && received.epoch === local.epoch && received.kind === local.kind;
+  return received?.epoch === local.epoch && received.kind === local.kind;
 }
 
 /** A connection in place of the one that there is. Returns its number. */

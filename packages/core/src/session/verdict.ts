@@ -91,7 +91,7 @@ export function agentFailed({ message }: WiceError): Verdict {
   return {
     code: "agent-failed",
     text: `the agent cannot go on: ${message}`,
-    next: "wait: it is tried again where that may help; else look into the timeline of both sides",
+    next: "wait: it is tried again where that may help; else see the timelines of both sides",
   };
 }
 

@@ -209,8 +209,8 @@ export const ruleMutations: readonly Mutation[] = [
   one(
     "an answer names the epoch that it answers",
     "attempt.ts",
-    "    epoch: operation.epoch,\n    candidates: [],",
-    "    epoch: draft.local.epoch + 1,\n    candidates: [],",
+    "    epoch: operation.epoch,\n  };",
+    "    epoch: draft.local.epoch + 1,\n  };",
   ),
   one(
     "an answer to another epoch is not taken",

@@ -2,7 +2,7 @@
 
 import { describe, expect, test } from "vitest";
 import { type CloseCause, type Kind, readDescription, writeDescription } from "../../../src/session/description.ts";
-import { createMachine, describes, doings, instances, meetCaller, sessionId } from "../support/machine.ts";
+import { createMachine, describes, doings, echoOf, instances, meetCaller, sessionId } from "../support/machine.ts";
 import { createStage, everybody, listenTo, makeKeys, text, watch } from "../support/stage.ts";
 
 const keys = makeKeys();
@@ -109,6 +109,21 @@ test("who has answered another session than it is with now says so in a way that
     expect.objectContaining({ received: expect.objectContaining({ sessionId: sessionId(2) }) }),
   );
   for (const description of said) expect(readDescription(writeDescription(description))).toBeDefined();
+});
+
+test("who has answered another session is made a later offer at once", () => {
+  const machine = createMachine({ role: "controlling" });
+  machine.hear(describes({ sessionId: sessionId(1), kind: "hello", epoch: 0 }));
+  const ours = machine.peering.attempts[0]?.id ?? "";
+  machine.tell(ours, {
+    ...{ type: "described", connection: 1 },
+    description: { sdp: "v=0\r\no=- ours 0 IN IP4 0.0.0.0\r\n", ufrag: "ours", pwd: "q".repeat(24) },
+  });
+  machine.pass(20);
+  const received = echoOf(machine, ours);
+  const effects = machine.hear(describes({ sessionId: sessionId(1), kind: "hello", epoch: 2, received }));
+  expect(doings(effects)).toEqual(expect.arrayContaining(["disconnect", "connect", "offer"]));
+  expect(machine.peering.attempts[0]?.operation).toMatchObject({ type: "offer", epoch: 3 });
 });
 
 describe("we answer it with our state", () => {
