@@ -98,7 +98,7 @@ describe.concurrent("three terminals", () => {
     const to = await newPeer("nobody");
     const { code, stderr } = await publish(to, "1\n", "--delivered", "--timeout", "1.5");
     expect(stderr).toMatch(/trying for 1.5 s \(--timeout\): nobody is subscribed/);
-    expect(stderr).toMatch(/^wice publish: line 1: .*nobody is subscribed there/m);
+    expect(stderr).toMatch(/^wice publish: line 1: .*it is not subscribed/m);
     expect(code).toBe(1);
   });
 
