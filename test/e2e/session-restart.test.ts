@@ -92,13 +92,6 @@ describe.concurrent("after the SIGKILL of one process and its restart", { timeou
         `the ${killed} peer killed, ${caller} had called: messages pass both ways ${sinceKill.toFixed(1)} s after the ` +
           `kill, ${sincePeerIsBack.s.toFixed(1)} s after the peer is back`,
       );
-      console.log(
-        "ZZ",
-        killed,
-        caller,
-        sinceKill,
-        (await survivor.process.call("report", survivor.session)).timeline.join("\n"),
-      );
       expect(sinceKill * 1_000).toBeLessThan(patienceMs);
       const report = await survivor.process.call("report", survivor.session);
       expect(report.state).toBe("connected");
