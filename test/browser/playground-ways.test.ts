@@ -165,7 +165,7 @@ test("a page can be called by a pasted key as well, and says what is no link", a
 test("of two that follow a link at the same time one is let in", async ({ playground, window }) => {
   const first = await openPage(window, `${playground.url}?way=tabs`);
   // Both are heard long before either is connected.
-  await first.getByLabel("Delay").fill("1000");
+  await first.getByLabel("Delay").fill("2000");
   const link = await linkOf(first);
   const others = await Promise.all([openPage(window, link), openPage(window, link)]);
   const isIn = (page: Page): Promise<boolean> =>
