@@ -74,6 +74,8 @@ describe("datagrams of programs", () => {
     speaker.socket.send("", entrance, "127.0.0.1");
     speaker.socket.send("x".repeat(1_452), entrance, "127.0.0.1");
     await expect.poll(() => other.heard.slice(1), { timeout: 5_000 }).toEqual(["", "x".repeat(1_452)]);
+    // Neither is told that the other lacks --udp.
+    for (const { stderr } of [calling, listening]) expect(stderr).not.toContain("WebRTC");
     calling.kill("SIGINT");
     expect((await calling.ended).code).toBe(130);
     await orEnd(

@@ -80,7 +80,7 @@ export const notHeard: Verdict = {
 export const noCommonAgent: Verdict = {
   code: "no-common-agent",
   text: "the two peers have no agent in common: WebRTC, or sealed or bare datagrams",
-  next: "give one of them the other's agent as well; --udp goes to both or to none",
+  next: "give one of them the other's agent as well",
 };
 
 export function noAgent({ message }: WiceError): Verdict {

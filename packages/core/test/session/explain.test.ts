@@ -108,7 +108,7 @@ describe.each(roles)("the %s one wants a session", (role) => {
       expect(verdict).toEqual({
         code: "no-common-agent",
         text: "the two peers have no agent in common: WebRTC, or sealed or bare datagrams",
-        next: "give one of them the other's agent as well; --udp goes to both or to none",
+        next: "give one of them the other's agent as well",
       });
     await stage.end();
   });

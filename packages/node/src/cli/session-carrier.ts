@@ -39,7 +39,7 @@ export async function openCarrier({ udp, agent, json, io, notes }: SessionCarrie
     lasts: true,
     async carry(session, signal) {
       // Two sides with --udp meet by datagrams, unless one of them was told to do otherwise.
-      if (session.agent !== "datagram" && agent === undefined && !json)
+      if (session.agent === "rtc" && agent === undefined && !json)
         await notes.line(notes.style.yellow("over WebRTC (both sides need --udp: check that the other one has it)"));
       await carry(session, signal);
     },
