@@ -3,23 +3,12 @@
  * sockets hand on what comes, as those of two programs `wice` do; nothing is looked up, queued, paced, counted or checked.
  */
 
-import { createSocket, type Socket } from "node:dgram";
-import { once } from "node:events";
 import { reportTo } from "../relay/report.ts";
+import { host, openSocket } from "./open-socket.ts";
 
-const host = "127.0.0.1";
-const [entrance, ours, theirs, exit] = await Promise.all([open(), open(), open(), open()]);
+const [entrance, ours, theirs, exit] = await Promise.all([openSocket(), openSocket(), openSocket(), openSocket()]);
 const there = theirs.address().port;
 const sink = Number(process.env.SINK_PORT);
 entrance.on("message", (datagram) => ours.send(datagram, there, host, () => {}));
 theirs.on("message", (datagram) => exit.send(datagram, sink, host, () => {}));
 reportTo(process, entrance.address().port);
-
-async function open(): Promise<Socket> {
-  const socket = createSocket({ type: "udp4", lookup: (name, _, done) => done(null, name, 4) });
-  // Without a lookup that takes time, it listens within the call.
-  const listening = once(socket, "listening");
-  socket.bind(0, host);
-  await listening;
-  return socket;
-}

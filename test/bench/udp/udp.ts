@@ -1,10 +1,9 @@
 /** What a session costs the datagrams of a program: CPU of both `wice` together, beside bare `node:dgram` on the same way. */
 
-import { createSocket, type Socket } from "node:dgram";
-import { once } from "node:events";
 import { type MeasuredServer, startServer } from "../relay/measured-server.ts";
 import { median, ratios, withSpread } from "../statistics.ts";
 import type { Bar, Topic } from "../topic.ts";
+import { host, openSocket } from "./open-socket.ts";
 
 /** What WireGuard sends for a full packet, about, and a small one. */
 const sizes = [1_400, 64] as const;
@@ -98,7 +97,7 @@ interface Programs extends AsyncDisposable {
 }
 
 async function openPrograms(): Promise<Programs> {
-  const [source, sink] = await Promise.all([open(), open()]);
+  const [source, sink] = await Promise.all([openSocket(), openSocket()]);
   return {
     port: sink.address().port,
     async carry(to, size, count) {
@@ -136,15 +135,4 @@ async function openPrograms(): Promise<Programs> {
       sink.close();
     },
   };
-}
-
-const host = "127.0.0.1";
-
-async function open(): Promise<Socket> {
-  const socket = createSocket({ type: "udp4", lookup: (name, _, done) => done(null, name, 4) });
-  // Without a lookup that takes time, it listens within the call.
-  const listening = once(socket, "listening");
-  socket.bind(0, host);
-  await listening;
-  return socket;
 }

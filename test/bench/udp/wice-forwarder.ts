@@ -5,8 +5,8 @@ import { datagram } from "@wice/node/datagram";
 // biome-ignore lint/style/noRestrictedImports: what couples a program to a session belongs to the command, and is not exported.
 import { openUdpPipe } from "../../../packages/node/src/cli/udp-pipe.ts";
 import { reportTo } from "../relay/report.ts";
+import { host } from "./open-socket.ts";
 
-const host = "127.0.0.1";
 const protect = process.env.PROTECT === "yes";
 const network = createInProcessNetwork();
 const peer = (privateKey: PrivateKey) =>
